@@ -1,0 +1,36 @@
+"""The policy: every number the decision rule depends on, each with the reason for its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the gate decides by. See docs/statistics.md for the rule itself. Fractions are fractions (0.05 is 5 %)."""
+
+    name: str = "standard"
+    margin: float = 0.05  # the mission's internal limit
+    competitive: bool = False  # True: margin 10 %, BLOCK exits with 2
+    floor_ns: int = 0  # absolute difference under which nothing blocks; for stores faster than 1 ms
+    looks: tuple[int, ...] = (12, 16, 20, 24, 30)  # pairs after which the rule is asked
+    pass_from: int = 20  # no PASS on fewer pairs
+    alpha_block: float = 0.005  # false BLOCKs over the whole family and all looks: far under the 2 % promised
+    primary_share: float = 0.8  # of alpha_block for the operations' p99s, the rest for p95 and p50
+    alpha_quality: float = 0.001  # each for errors and recall@k
+    alpha_pass: float = 0.05  # a regression of exactly the margin passes at most this often
+    operation_margin_factor: float = 1.6  # a single operation's p99 for PASS: margin x this
+    trim: float = 0.10  # of the pairs on each side; 0.25 on hosts calibrated as heavy-tailed
+    couple_trim: float = 0.20  # of a pair's couples on each side: bursts spoil single slices
+    slice_ns: int = 250_000_000  # the shorter the better: interference comes in bursts of seconds
+    slice_min_requests: int = 200  # a shorter slice has no p99 worth the name
+    slice_min_p99s: int = 20  # the rest of a slow reply must not spill into the other arm's slice
+    group_requests: int = 100  # neighbouring couples are grouped until an operation has so many requests an arm
+    warmup_ns: int = 1_000_000_000  # discarded an arm and pair: caches, branch predictors, pools
+    measured_ns: int = 9_000_000_000  # an arm and pair
+    error_margin: float = 0.001  # share of requests
+    recall_margin: float = 0.005  # recall@k
+    max_lag_p99_ns: int = 1_000_000  # the generator's own error beyond which a measurement says nothing
+    min_offered: float = 0.99  # share of the due requests that the generator must have sent
+    min_pairs: int = 12  # usable pairs under which no verdict but INVALID is given
+    inconclusive: str = "warn"  # or "block": what CI does with an undecided run

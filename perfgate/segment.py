@@ -1,0 +1,48 @@
+"""A stretch of a run: which arm is loaded, with which window of the plan, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Arm(IntEnum):
+    """One of the two builds of a pair. A run without a gate has only BASE."""
+
+    BASE = 0
+    CANDIDATE = 1
+
+    @property
+    def other(self) -> Arm:
+        return Arm(1 - self)
+
+
+class SegmentKind(StrEnum):
+    """Whether what is recorded counts."""
+
+    WARMUP = "warmup"
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Requests of the plan window [plan_start_ns, plan_end_ns) go to `arm`; the window's start is sent at
+    `offset_ns` on the run's clock (0 is the common start). Both arms of a couple get the same window, so the same
+    arrivals and queries (common random numbers). `couple` is -1 outside of couples."""
+
+    number: int
+    arm: Arm
+    kind: SegmentKind
+    couple: int
+    plan_start_ns: int
+    plan_end_ns: int
+    offset_ns: int
+
+    @property
+    def duration_ns(self) -> int:
+        return self.plan_end_ns - self.plan_start_ns
+
+    @property
+    def end_ns(self) -> int:
+        """On the run's clock."""
+        return self.offset_ns + self.duration_ns
