@@ -1,0 +1,81 @@
+"""Ports that are free, and who owns one that is taken."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+LISTEN = "0A"
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """`count` different ports that nobody listens on now, sorted. All are held open until the last one is chosen."""
+    sockets = []
+    try:
+        for _ in range(count):
+            candidate = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            sockets.append(candidate)
+            candidate.bind((host, 0))
+        return sorted(candidate.getsockname()[1] for candidate in sockets)
+    finally:
+        for candidate in sockets:
+            candidate.close()
+
+
+def listeners(port: int) -> set[int]:
+    """The pids that hold a listening TCP socket on `port`, as far as this user may see them (Linux, /proc)."""
+    inodes = _listening_inodes(port)
+    return {pid for pid in _pids() if inodes & _socket_inodes(pid)} if inodes else set()
+
+
+def is_listening(port: int) -> bool:
+    return bool(_listening_inodes(port))
+
+
+def descendants(root: int) -> set[int]:
+    """`root` and all processes below it."""
+    children: dict[int, list[int]] = {}
+    for pid in _pids():
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        parent = int(status.rpartition(")")[2].split()[1])
+        children.setdefault(parent, []).append(pid)
+    found, waiting = set(), [root]
+    while waiting:
+        pid = waiting.pop()
+        found.add(pid)
+        waiting.extend(children.get(pid, ()))
+    return found
+
+
+def _listening_inodes(port: int) -> set[str]:
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(fields[9])
+    return found
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _socket_inodes(pid: int) -> set[str]:
+    found = set()
+    try:
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            link = os.readlink(entry.path)
+            if link.startswith("socket:["):
+                found.add(link[8:-1])
+    except OSError:  # it ended meanwhile, or belongs to somebody else
+        pass
+    return found

@@ -1,0 +1,30 @@
+"""What one worker says of itself at the end of a run: the counts that must add up, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """due = completed + failed + abandoned when nothing was lost. saturated: load was cut because the store fell
+    behind beyond the bound; lost: the store refused every connection; stopped: somebody ended the run early.
+    cpu_ns, wall_ns: of the worker process during the run."""
+
+    worker: str
+    due: int
+    sent: int
+    completed: int
+    failed: int
+    abandoned: int
+    saturated: bool = False
+    lost: bool = False
+    stopped: bool = False
+    cpu_ns: int = 0
+    wall_ns: int = 0
+    involuntary_switches: int = 0
+
+    @property
+    def reconciles(self) -> bool:
+        """Every request that was due ended in exactly one way."""
+        return self.due == self.completed + self.failed + self.abandoned

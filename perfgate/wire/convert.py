@@ -1,0 +1,131 @@
+"""Nouns to protobuf and back. Nothing else knows how they look on the wire."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perfgate.histogram import Histogram
+from perfgate.interval import Interval, OperationInterval
+from perfgate.load_report import LoadReport
+from perfgate.operation import OPERATIONS
+from perfgate.segment import Arm, Segment, SegmentKind
+from perfgate.wire.v1 import wire_pb2 as pb
+
+GEOMETRY = 1
+
+
+def histogram_to_wire(histogram: Histogram) -> pb.Histogram:
+    steps = np.diff(histogram.buckets, prepend=0)
+    return pb.Histogram(
+        bucket_steps=steps.tolist(),
+        counts=histogram.counts.tolist(),
+        overflow=histogram.overflow,
+        min_ns=histogram.min_ns,
+        max_ns=histogram.max_ns,
+        geometry=GEOMETRY,
+    )
+
+
+def histogram_from_wire(message: pb.Histogram) -> Histogram:
+    """Raises ValueError for a geometry this version does not know, or parts that do not fit together."""
+    if message.geometry not in (0, GEOMETRY):
+        raise ValueError(f"histogram geometry {message.geometry} is unknown here: install the same perfgate everywhere")
+    if len(message.bucket_steps) != len(message.counts):
+        raise ValueError(f"histogram with {len(message.bucket_steps)} buckets and {len(message.counts)} counts")
+    return Histogram(
+        buckets=np.cumsum(np.array(message.bucket_steps, dtype=np.int64)).astype(np.int32),
+        counts=np.array(message.counts, dtype=np.int64),
+        overflow=message.overflow,
+        min_ns=message.min_ns,
+        max_ns=message.max_ns,
+    )
+
+
+def interval_to_wire(interval: Interval) -> pb.Interval:
+    return pb.Interval(
+        segment=interval.segment,
+        start_ns=interval.start_ns,
+        end_ns=interval.end_ns,
+        due=interval.due,
+        sent=interval.sent,
+        last_done_ns=interval.last_done_ns,
+        operations=[
+            pb.OperationInterval(
+                operation=OPERATIONS.index(name),
+                response=histogram_to_wire(part.response),
+                service=histogram_to_wire(part.service),
+                outcomes=part.outcomes,
+                checked=part.checked,
+                found=part.found,
+                expected=part.expected,
+                failed=part.failed,
+            )
+            for name, part in interval.operations.items()
+        ],
+        lag=histogram_to_wire(interval.lag),
+        wait=histogram_to_wire(interval.wait),
+        worker=interval.worker,
+        examples=interval.examples,
+    )
+
+
+def interval_from_wire(message: pb.Interval) -> Interval:
+    return Interval(
+        segment=message.segment,
+        start_ns=message.start_ns,
+        end_ns=message.end_ns,
+        due=message.due,
+        sent=message.sent,
+        last_done_ns=message.last_done_ns,
+        operations={
+            OPERATIONS[part.operation]: OperationInterval(
+                response=histogram_from_wire(part.response),
+                service=histogram_from_wire(part.service),
+                outcomes=tuple(part.outcomes),
+                checked=part.checked,
+                found=part.found,
+                expected=part.expected,
+                failed=tuple(part.failed),
+            )
+            for part in message.operations
+        },
+        lag=histogram_from_wire(message.lag),
+        wait=histogram_from_wire(message.wait),
+        worker=message.worker,
+        examples=tuple(message.examples),
+    )
+
+
+def segment_to_wire(segment: Segment) -> pb.Segment:
+    return pb.Segment(
+        number=segment.number,
+        arm=int(segment.arm),
+        kind=segment.kind.value,
+        couple=segment.couple,
+        plan_start_ns=segment.plan_start_ns,
+        plan_end_ns=segment.plan_end_ns,
+        offset_ns=segment.offset_ns,
+    )
+
+
+def segment_from_wire(message: pb.Segment) -> Segment:
+    return Segment(
+        number=message.number,
+        arm=Arm(message.arm),
+        kind=SegmentKind(message.kind),
+        couple=message.couple,
+        plan_start_ns=message.plan_start_ns,
+        plan_end_ns=message.plan_end_ns,
+        offset_ns=message.offset_ns,
+    )
+
+
+REPORT_FIELDS = tuple(LoadReport.__dataclass_fields__)
+
+
+def report_to_wire(report: LoadReport) -> pb.WorkerReport:
+    return pb.WorkerReport(**{name: getattr(report, name) for name in REPORT_FIELDS})
+
+
+def report_from_wire(message: pb.WorkerReport) -> LoadReport:
+    return LoadReport(**{name: getattr(message, name) for name in REPORT_FIELDS})
