@@ -1,0 +1,38 @@
+"""What kind of machine this is, for the record beside every number."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from perfgate import __version__
+
+
+def describe_environment() -> dict[str, str]:
+    """CPU model, cores, governor, kernel, Python, perfgate: all as text; what cannot be read is left out."""
+    found = {
+        "cpu": _cpu_model(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "clocksource": _read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "perfgate": __version__,
+        "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _cpu_model() -> str:
+    for line in _read("/proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,179 @@
+"""The host skill: loads a build's data once, then starts fresh processes of it, each on a copy, and ends them all."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfgate.dataset import Dataset
+from perfgate.errors import TargetError
+from perfgate.scenario.model import Scenario
+from perfgate.targets.adapter import Adapter, make_adapter
+from perfgate.targets.model import HostSpec, Target
+from perfgate_agent.configuration import AgentConfiguration
+from perfgate_agent.loader import load_nodes
+from perfgate_agent.ports import free_ports
+from perfgate_agent.probe import exchange
+from perfgate_agent.process import LOOPBACK, Start, StoreProcess, fill_command, start_process
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A build with its data: how many memories, how large, and how long starting and loading took."""
+
+    memories: int
+    bytes: int
+    start_ns: int
+    load_ns: int
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A target's variant on the data of a scenario."""
+
+    target: Target
+    variant: str
+    scenario: Scenario
+    dataset: Dataset
+
+    @property
+    def spec(self) -> HostSpec:
+        if self.target.host is None:
+            raise TargetError(f"target {self.target.name!r} has no [host] part, so it cannot be started; give --url")
+        return self.target.host
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        if self.variant not in self.target.variants:
+            known = ", ".join(sorted(self.target.variants)) or "none"
+            raise TargetError(f"target {self.target.name!r} has no variant {self.variant!r}; there are: {known}")
+        return self.target.variants[self.variant]
+
+    def adapter(self, port: int) -> Adapter:
+        return make_adapter(self.target, self.dataset, LOOPBACK, port)
+
+
+class Host:
+    """Owns all processes and directories of one session below `directory`."""
+
+    def __init__(self, configuration: AgentConfiguration, directory: Path) -> None:
+        self._configuration = configuration
+        self._directory = directory
+        self._handles = itertools.count(1)
+        self._installed: dict[tuple[str, str, str], tuple[Path, Installed]] = {}
+        self.processes: dict[int, StoreProcess] = {}
+
+    async def install(self, build: Build, progress: Callable[[str, float], None]) -> Installed:
+        """Load the build's data into a fresh process, verify it, and keep the directory to copy."""
+        key = _key(build)
+        if key in self._installed:
+            _, known = self._installed[key]
+            return Installed(known.memories, known.bytes, known.start_ns, known.load_ns, reused=True)
+        place = self._directory / f"build-{len(self._installed)}"
+        data = _fresh(place / "data")
+        handle = next(self._handles)
+        process = await self._start(build, data, free_ports(1)[0], place / "store.log", handle)
+        try:
+            report = await load_nodes(
+                build.adapter(process.start.port), LOOPBACK, process.start.port, build.scenario.data.num_nodes,
+                build.spec.load_connections, progress=lambda fraction: progress(f"loading {build.variant}", fraction),
+            )  # fmt: skip
+        finally:
+            await process.stop()
+            self.processes.pop(handle)
+        size = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
+        installed = Installed(report.count, size, process.start_ns, report.duration_ns, reused=False)
+        self._installed[key] = (data, installed)
+        return installed
+
+    async def launch(self, builds: Sequence[Build]) -> list[tuple[int, StoreProcess]]:
+        """Fresh processes with the data in them, alive together; the first build gets the lowest port. Each serves a
+        copy of its loaded directory, or is loaded anew where the store cannot serve a copy."""
+        ports = free_ports(len(builds))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._launch(build, port)) for build, port in zip(builds, ports, strict=True)]
+        return [task.result() for task in tasks]
+
+    async def _launch(self, build: Build, port: int) -> tuple[int, StoreProcess]:
+        handle = next(self._handles)
+        place = self._directory / f"process-{handle}"
+        data = await self._data_for(build, place / "data")
+        process = await self._start(build, data, port, place / "store.log", handle)
+        adapter = build.adapter(port)
+        if not build.spec.copyable:
+            await load_nodes(adapter, LOOPBACK, port, build.scenario.data.num_nodes, build.spec.load_connections)
+        await self._verify_count(build, process, adapter)
+        process.check_owner()
+        return handle, process
+
+    async def terminate(self, handle: int) -> tuple[int, bool]:
+        """Stop one process and remove its directory. (exit status, whether it had to be killed)."""
+        process = self.processes.pop(handle, None)
+        if process is None:
+            raise TargetError(f"there is no process {handle} in this session")
+        result = await process.stop()
+        await asyncio.to_thread(shutil.rmtree, self._directory / f"process-{handle}", True)
+        return result
+
+    async def close(self) -> None:
+        """Kill what still runs and remove the session's directory."""
+        for process in self.processes.values():
+            process.kill()
+        await asyncio.gather(*(process.wait() for process in self.processes.values()))
+        self.processes.clear()
+        await asyncio.to_thread(shutil.rmtree, self._directory, True)
+
+    async def _start(self, build: Build, data: Path, port: int, log: Path, handle: int) -> StoreProcess:
+        dim = build.scenario.data.embedding_dim
+        command = fill_command((*build.spec.command, *build.arguments), port, data, dim)
+        start = Start(command, build.spec, port, data, log, self._configuration.store_cpus)
+        process = await start_process(start, dict(build.spec.environment))
+        self.processes[handle] = process
+        try:
+            await process.await_ready(build.adapter(port))
+        except BaseException:
+            process.kill()
+            raise
+        return process
+
+    async def _data_for(self, build: Build, data: Path) -> Path:
+        if not build.spec.copyable:
+            return _fresh(data)
+        known = self._installed.get(_key(build))
+        if known is None:
+            raise TargetError(f"build {build.variant!r} is not installed yet on this host")
+        if data.exists():
+            raise TargetError(f"data directory {data.name} exists already: a fresh process needs a fresh copy")
+        data.parent.mkdir(parents=True)
+        await asyncio.to_thread(shutil.copytree, known[0], data)
+        return data
+
+    async def _verify_count(self, build: Build, process: StoreProcess, adapter: Adapter) -> None:
+        try:
+            count = adapter.read_count(*await exchange(LOOPBACK, process.start.port, adapter.encode_count(), 10.0))
+        except (OSError, ValueError) as error:
+            raise TargetError(f"the fresh store on port {process.start.port} could not be counted: {error}") from error
+        expected = build.scenario.data.num_nodes
+        if count != expected:
+            raise TargetError(
+                f"the fresh process of {build.variant!r} holds {count} memories instead of {expected}: its directory was "
+                "carried over or lost its data; set copyable = false in the target file if it cannot serve a copy"
+            )
+
+
+def _key(build: Build) -> tuple[str, str, str]:
+    return build.target.name, build.variant, build.scenario.digest
+
+
+def _fresh(data: Path) -> Path:
+    """A new, empty directory. Raises TargetError when there is one already: its data would be carried over."""
+    try:
+        data.mkdir(parents=True)
+    except FileExistsError as error:
+        raise TargetError(f"data directory {data.name} exists already: data of another process would be carried over") from error
+    return data

@@ -1,0 +1,158 @@
+"""One fresh process of a store: started on its own port in its own directory, awaited, identified, stopped for sure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfgate.errors import TargetError
+from perfgate.targets.adapter import Adapter
+from perfgate.targets.model import HostSpec
+from perfgate_agent.ports import descendants, is_listening, listeners
+from perfgate_agent.probe import exchange
+
+POLL_S = 0.02
+SPAWN = Path(__file__).with_name("spawn.py")
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a process is started with. `command` has its placeholders filled in."""
+
+    command: tuple[str, ...]
+    spec: HostSpec
+    port: int
+    data_dir: Path
+    log: Path
+    cpus: tuple[int, ...]
+
+
+def fill_command(command: Sequence[str], port: int, data_dir: Path, embedding_dim: int) -> tuple[str, ...]:
+    """Replace the placeholders of a target file. Raises TargetError for one that does not exist."""
+    values = {"python": sys.executable, "port": port, "data_dir": data_dir, "embedding_dim": embedding_dim}
+    try:
+        return tuple(part.format_map(values) for part in command)
+    except (KeyError, ValueError, IndexError) as error:
+        raise TargetError(
+            f"[host] command {list(command)!r}: bad placeholder {error}; there are "
+            + ", ".join("{" + name + "}" for name in values)
+        ) from error
+
+
+class StoreProcess:
+    """Made by `start_process`; owns the process and everything below it."""
+
+    def __init__(self, start: Start, process: asyncio.subprocess.Process, began_ns: int) -> None:
+        self.start = start
+        self._process = process
+        self._began_ns = began_ns
+        self.start_ns = 0
+        self.stopping = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """Until it ends, by whatever cause; its exit status (negative: the signal)."""
+        return await self._process.wait()
+
+    def last_output(self, lines: int = 5) -> str:
+        """The end of what it printed."""
+        try:
+            with self.start.log.open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
+                return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    async def await_ready(self, adapter: Adapter) -> None:
+        """Until it answers on its own port. Raises TargetError when it ends first, lets the time pass, or when another
+        process owns the port."""
+        deadline = self._began_ns + self.start.spec.start_timeout_ns
+        while not await self._answers(adapter):
+            if self._process.returncode is not None:
+                raise TargetError(
+                    f"the store ended with status {self._process.returncode} before it was ready; "
+                    f"its last words: {self.last_output() or '(none)'}"
+                )
+            if time.monotonic_ns() > deadline:
+                seconds = self.start.spec.start_timeout_ns / 1e9
+                raise TargetError(
+                    f"the store did not answer on port {self.start.port} within start_timeout_seconds = {seconds:g}; "
+                    f"its last words: {self.last_output() or '(none)'}"
+                )
+            await asyncio.sleep(POLL_S)
+        self.start_ns = time.monotonic_ns() - self._began_ns
+
+    async def _answers(self, adapter: Adapter) -> bool:
+        if not is_listening(self.start.port):
+            return False
+        self.check_owner()
+        try:
+            status, _ = await exchange(LOOPBACK, self.start.port, adapter.alive_request(), 2.0)
+        except (OSError, ValueError):
+            return False
+        return status < 300
+
+    def check_owner(self) -> None:
+        """Raises TargetError when somebody else listens on the port: a stale server must not answer for this one."""
+        owners = listeners(self.start.port)
+        if owners and not owners <= descendants(self.pid):
+            strangers = ", ".join(map(str, sorted(owners - descendants(self.pid))))
+            raise TargetError(
+                f"port {self.start.port} is answered by another process (pid {strangers}), not by the store that was "
+                f"started (pid {self.pid}); stop it, or let the store use the port it is given"
+            )
+
+    async def stop(self) -> tuple[int, bool]:
+        """The stop signal, the time of grace, then SIGKILL for the whole group. (exit status, whether killed)."""
+        self.stopping = True
+        killed = False
+        self._signal(getattr(signal, "SIG" + self.start.spec.stop_signal.removeprefix("SIG")))
+        try:
+            async with asyncio.timeout(self.start.spec.stop_grace_ns / 1e9):
+                await self._process.wait()
+        except TimeoutError:
+            killed = True
+        finally:
+            self.kill()
+        return await self._process.wait(), killed
+
+    def kill(self) -> None:
+        """At once, with all its children."""
+        self.stopping = True
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+
+async def start_process(start: Start, environment: dict[str, str]) -> StoreProcess:
+    """Start it in a session of its own, tied to this process's life. Raises TargetError when the port is taken or
+    the program is not there."""
+    if is_listening(start.port):
+        owners = ", ".join(map(str, sorted(listeners(start.port)))) or "unknown"
+        raise TargetError(f"port {start.port} is taken already (pid {owners}): a stale server would answer for the store")
+    cpus = ",".join(map(str, start.cpus)) or "-"
+    command = (sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), cpus, *start.command)
+    began = time.monotonic_ns()
+    with start.log.open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+            env={**os.environ, **environment}, start_new_session=True, cwd=start.log.parent,
+        )  # fmt: skip
+    return StoreProcess(start, process, began)
