@@ -1,0 +1,225 @@
+"""One session of an agent: carries out a controller's commands, one after the other or side by side, and cleans up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from perfgate.dataset import Dataset, build_dataset
+from perfgate.errors import InputError, PerfgateError
+from perfgate.plan import Plan
+from perfgate.scenario import scenario_from_json
+from perfgate.scenario.model import Scenario
+from perfgate.segment import Arm
+from perfgate.targets.load import target_from_json
+from perfgate.wire.convert import report_to_wire, segment_from_wire
+from perfgate.wire.v1 import wire_pb2 as pb
+from perfgate_agent.configuration import AgentConfiguration
+from perfgate_agent.host import Build, Host
+from perfgate_agent.lease import Lease
+from perfgate_agent.load import Load, LoadOrder
+from perfgate_agent.outbox import Outbox
+from perfgate_agent.process import StoreProcess
+
+Handler = Callable[[pb.Command], Awaitable[pb.Event]]
+
+
+class AgentSession:
+    """Made for one lease; `close` ends its load and its processes, whatever state they are in."""
+
+    def __init__(self, configuration: AgentConfiguration, lease: Lease) -> None:
+        self.outbox = Outbox()
+        self.heard_ns = time.monotonic_ns()
+        self._configuration = configuration
+        self._lease = lease
+        self._directory = configuration.work_dir / f"session-{lease.token}"
+        self._host = Host(configuration, self._directory)
+        self._load = Load(configuration, self._directory)
+        self._datasets: dict[tuple[str, int], Dataset] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._preparing = asyncio.Lock()
+        self._handlers: dict[str, Handler] = {
+            "heartbeat": self._heartbeat,
+            "clock_probe": self._clock_probe,
+            "prepare_data": self._prepare_data,
+            "install_build": self._install_build,
+            "launch": self._launch,
+            "terminate": self._terminate,
+            "prepare_load": self._prepare_load,
+            "start_at": self._start_at,
+            "stop_load": self._stop_load,
+        }
+
+    def open(self) -> None:
+        """Make the session's own directory. Raises InputError where that cannot be."""
+        try:
+            self._directory.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(f"work directory {self._directory}: {error.strerror}; give another --work-dir") from error
+
+    def take(self, command: pb.Command) -> None:
+        """Start carrying out one command; its answer goes to the outbox."""
+        self.heard_ns = time.monotonic_ns()
+        self._own(self._answer(command))
+
+    async def close(self) -> None:
+        """End everything that belongs to this session."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self._load.close(), self._host.close(), return_exceptions=True)
+
+    def _own(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, command: pb.Command) -> None:
+        name = command.WhichOneof("command") or ""
+        try:
+            handler = self._handlers.get(name)
+            if handler is None:
+                raise InputError(f"command {name or '(empty)'} is not one this agent knows here")
+            event = await handler(command)
+        except* PerfgateError as group:
+            event = _failure(_first(group))
+        except* Exception as group:  # a bug must reach the controller, not die with a task
+            first = _first(group)
+            event = _failure(PerfgateError(f"{type(first).__name__} in the agent during {name}: {first}"))
+        event.reply_to = command.id
+        self.outbox.put(event)
+
+    async def _heartbeat(self, command: pb.Command) -> pb.Event:
+        return pb.Event(alive=pb.Alive())
+
+    async def _clock_probe(self, command: pb.Command) -> pb.Event:
+        return pb.Event(clock_reading=pb.ClockReading(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns()))
+
+    async def _prepare_data(self, command: pb.Command) -> pb.Event:
+        began = time.monotonic_ns()
+        scenario, seed = _scenario(command.prepare_data.scenario)
+        dataset = await self._dataset(scenario, seed)
+        size = dataset.nodes.nbytes + dataset.queries.nbytes + dataset.pool.nbytes
+        return pb.Event(data_ready=pb.DataReady(bytes=size, duration_ns=time.monotonic_ns() - began))
+
+    async def _install_build(self, command: pb.Command) -> pb.Event:
+        order = command.install_build
+        build = await self._build(order.target, order.variant, order.scenario)
+        done = await self._host.install(build, lambda phase, fraction: self._progress(command.id, phase, fraction))
+        return pb.Event(
+            build_installed=pb.BuildInstalled(
+                memories=done.memories, bytes=done.bytes, start_ns=done.start_ns, load_ns=done.load_ns, reused=done.reused
+            )
+        )
+
+    async def _launch(self, command: pb.Command) -> pb.Event:
+        order = command.launch
+        builds = [await self._build(order.target, variant, order.scenario) for variant in order.variants]
+        launched = await self._host.launch(builds)
+        for handle, process in launched:
+            self._own(self._watch(handle, process))
+        return pb.Event(
+            launched=pb.Launched(
+                processes=[
+                    pb.Process(
+                        handle=handle, host="127.0.0.1", port=process.start.port, pid=process.pid,
+                        start_ns=process.start_ns, cpus=process.start.cpus,
+                    )
+                    for handle, process in launched
+                ]
+            )
+        )  # fmt: skip
+
+    async def _watch(self, handle: int, process: StoreProcess) -> None:
+        status = await process.wait()
+        if not process.stopping:
+            exited = pb.ProcessExited(handle=handle, exit_status=status, last_output=process.last_output())
+            self.outbox.put(pb.Event(process_exited=exited))
+
+    async def _terminate(self, command: pb.Command) -> pb.Event:
+        status, killed = await self._host.terminate(command.terminate.handle)
+        return pb.Event(terminated=pb.Terminated(exit_status=status, killed=killed))
+
+    async def _prepare_load(self, command: pb.Command) -> pb.Event:
+        order = command.prepare_load
+        scenario, seed = _scenario(order.scenario)
+        await self._dataset(scenario, seed)
+        for address in order.addresses:
+            self._configuration.check_address(address.host)
+        await self._load.prepare(
+            LoadOrder(
+                scenario=scenario,
+                seed=seed,
+                target=target_from_json(order.target_json),
+                addresses={Arm(address.arm): (address.host, address.port) for address in order.addresses},
+                segments=tuple(segment_from_wire(segment) for segment in order.segments),
+                lanes=tuple(order.lanes),
+                agents=max(1, order.agents),
+            )
+        )
+        return pb.Event(load_ready=pb.LoadReady(workers=self._configuration.workers))
+
+    async def _start_at(self, command: pb.Command) -> pb.Event:
+        self._own(self._run(command.start_at.monotonic_ns))
+        return pb.Event(load_started=pb.LoadStarted(monotonic_ns=command.start_at.monotonic_ns))
+
+    async def _run(self, at_ns: int) -> None:
+        try:
+            reports, steal = await self._load.run(at_ns, self.outbox.put_interval)
+        except PerfgateError as error:
+            self.outbox.put(_failure(error))
+            return
+        finished = pb.LoadFinished(workers=[report_to_wire(report) for report in reports], steal_fraction=steal)
+        self.outbox.put(pb.Event(load_finished=finished))
+
+    async def _stop_load(self, command: pb.Command) -> pb.Event:
+        self._load.stop()
+        return pb.Event(alive=pb.Alive())
+
+    async def _build(self, target: str, variant: str, reference: pb.ScenarioRef) -> Build:
+        scenario, seed = _scenario(reference)
+        return Build(self._configuration.target(target), variant, scenario, await self._dataset(scenario, seed))
+
+    async def _dataset(self, scenario: Scenario, seed: int) -> Dataset:
+        async with self._preparing:
+            key = (scenario.digest, seed)
+            if key not in self._datasets:
+                self._datasets[key] = await self._make_dataset(scenario, seed)
+            return self._datasets[key]
+
+    async def _make_dataset(self, scenario: Scenario, seed: int) -> Dataset:
+        plan, loop, cancelled = Plan(scenario, seed), asyncio.get_running_loop(), False
+
+        def progress(phase: str, fraction: float) -> None:
+            loop.call_soon_threadsafe(self._progress, 0, phase, fraction)
+
+        try:
+            return await asyncio.to_thread(
+                build_dataset, scenario, seed, self._configuration.cache_dir, plan.store_pool, plan.num_queries,
+                progress, lambda: cancelled,
+            )  # fmt: skip
+        except asyncio.CancelledError:
+            cancelled = True
+            raise
+
+    def _progress(self, reply_to: int, phase: str, fraction: float) -> None:
+        self.outbox.put(pb.Event(reply_to=reply_to, progress=pb.Progress(phase=phase, fraction=fraction)))
+
+
+def _scenario(reference: pb.ScenarioRef) -> tuple[Scenario, int]:
+    return scenario_from_json(reference.scenario_json), reference.seed
+
+
+def _failure(error: PerfgateError) -> pb.Event:
+    return pb.Event(failure=pb.Failure(kind=type(error).__name__, text=str(error)))
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The first leaf of a group, however deep."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Exception)
+    return error
+
