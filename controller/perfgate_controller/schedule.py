@@ -1,0 +1,90 @@
+"""When which arm is loaded with what: the segments of a pair. A pure function of policy, seed and pair number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfgate.gate.policy import Policy
+from perfgate.scenario.model import Scenario
+from perfgate.segment import Arm, Segment, SegmentKind
+from perfgate.units import NS_PER_MS, NS_PER_S
+
+PURPOSE = 0x7061_6972  # keeps this stream of random numbers apart from the plan's and the data's
+BLOCK = 4
+GAP_NS = 5 * NS_PER_MS
+FIRST_WARMUP_NS = 2 * NS_PER_S
+"""The first pair's warm-up is longer: it is the capacity check, and a backlog needs time to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairSchedule:
+    """arms: in the order in which the processes are launched; the first gets the lower port. jitter_ns: waited before
+    the pair so that its start keeps no step with anything periodic on the host."""
+
+    number: int
+    arms: tuple[Arm, Arm]
+    segments: tuple[Segment, ...]
+    jitter_ns: int
+
+    @property
+    def plan_end_ns(self) -> int:
+        """Where the next pair's window of the plan begins."""
+        return max(segment.plan_end_ns for segment in self.segments)
+
+    @property
+    def duration_ns(self) -> int:
+        return max(segment.end_ns for segment in self.segments)
+
+    def first_of(self, couple: int) -> Arm:
+        """Which arm was loaded first in a couple."""
+        return next(segment.arm for segment in self.segments if segment.couple == couple)
+
+
+def slice_length_ns(policy: Policy, scenario: Scenario, rate: float) -> int:
+    """The policy's slice, or longer where that holds too few requests at `rate` (per second) or is shorter than
+    `slice_min_p99s` times the p99 that the scenario expects."""
+    by_requests = math.ceil(policy.slice_min_requests / rate * NS_PER_S) if rate > 0 else policy.slice_ns
+    expected_ms = scenario.validation.expected_p99_latency_ms or 0.0
+    by_latency = math.ceil(policy.slice_min_p99s * expected_ms * NS_PER_MS)
+    return min(max(policy.slice_ns, by_requests, by_latency), max(policy.slice_ns, policy.measured_ns // 2))
+
+
+def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_start_ns: int) -> PairSchedule:
+    """The schedule of pair `number`, whose requests begin at `plan_start_ns` of the plan."""
+    random = np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), (PURPOSE << 32) | number]))
+    warmup_ns = max(policy.warmup_ns, FIRST_WARMUP_NS) if number == 0 else policy.warmup_ns
+    couples = max(1, round(policy.measured_ns / slice_ns))
+    firsts = [Arm(value) for value in random.integers(0, 2, size=couples + 1)]
+    segments: list[Segment] = []
+
+    def add(arm: Arm, kind: SegmentKind, couple: int, start_ns: int, length_ns: int) -> None:
+        offset = segments[-1].end_ns + GAP_NS if segments else 0
+        segments.append(Segment(len(segments), arm, kind, couple, start_ns, start_ns + length_ns, offset))
+
+    for arm in (firsts[0], firsts[0].other):
+        add(arm, SegmentKind.WARMUP, -1, plan_start_ns, warmup_ns)
+    for couple in range(couples):
+        start_ns = plan_start_ns + warmup_ns + couple * slice_ns
+        for arm in (firsts[couple + 1], firsts[couple + 1].other):
+            add(arm, SegmentKind.MEASURED, couple, start_ns, slice_ns)
+    return PairSchedule(number, launch_order(seed, number), tuple(segments), int(random.integers(0, NS_PER_S // 4)))
+
+
+def launch_order(seed: int, number: int) -> tuple[Arm, Arm]:
+    """Permuted blocks of four pairs: in each block two pairs launch the base first and two the candidate."""
+    block, position = divmod(number, BLOCK)
+    random = np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), (PURPOSE << 32) | (1 << 31) | block]))
+    first = Arm(int(random.permutation([0, 0, 1, 1])[position]))
+    return first, first.other
+
+
+def single_run(duration_ns: int, warmup_ns: int) -> tuple[Segment, ...]:
+    """A run without a gate: all of the plan on one arm, after a warm-up with requests from beyond the plan's end, so
+    that the measured ones are exactly the plan's."""
+    measured = Segment(1, Arm.BASE, SegmentKind.MEASURED, -1, 0, duration_ns, warmup_ns)
+    if warmup_ns == 0:
+        return (measured,)
+    return Segment(0, Arm.BASE, SegmentKind.WARMUP, -1, duration_ns, duration_ns + warmup_ns, 0), measured
