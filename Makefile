@@ -1,0 +1,35 @@
+# make demo, make test: each does all its own set-up.
+SHELL := /bin/bash
+PY := .venv/bin/python
+
+.PHONY: help setup demo test test-slow lint proto lock clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## virtual environment, pinned dependencies, generated protobuf
+	@scripts/setup.sh
+
+demo: setup ## gate the built-in store against itself, then against a build with a slower search
+	@scripts/demo.sh
+
+test: setup lint ## lint, types, layers and all quick tests
+	@$(PY) -m pytest
+
+test-slow: setup ## long simulations and real gates
+	@$(PY) -m pytest -m slow --timeout 3600
+
+lint: setup ## ruff, mypy, import-linter
+	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
+	@.venv/bin/mypy -p perfgate -p perfgate_agent -p perfgate_controller
+	@PYTHONPATH=.:agents:controller .venv/bin/lint-imports --no-timing 2>&1 | tail -n 4
+
+proto: setup ## generate the protobuf modules again
+	@$(PY) hatch_build.py
+
+lock: ## pin the dependencies again (needs uv)
+	uv pip compile -q pyproject.toml --extra store --extra dev --generate-hashes --no-emit-index-url \
+	  --python-version 3.11 --universal --upgrade -o requirements-dev.lock
+
+clean: ## remove what setup and runs have made
+	rm -rf .venv .perfgate .mypy_cache .ruff_cache .pytest_cache .hypothesis perfgate/wire/v1/*_pb2*

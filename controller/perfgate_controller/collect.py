@@ -1,0 +1,128 @@
+"""What the agents stream back, put together again: by segment for pairs, by second for a timeline."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from perfgate.histogram import Histogram
+from perfgate.interval import Interval
+from perfgate.pair import Couple
+from perfgate.run import Second
+from perfgate.segment import Arm, Segment, SegmentKind
+from perfgate.units import NS_PER_S
+from perfgate_controller.schedule import PairSchedule
+
+SECONDS_OPEN = 30
+"""Seconds of the timeline that still wait for late replies; more than any timeout worth setting."""
+
+
+class Collector:
+    """Takes intervals in any order. Keeps one merged interval a segment, and of each past second one line."""
+
+    def __init__(self, segments: Sequence[Segment], keep: Callable[[Interval], None]) -> None:
+        self._segments = {segment.number: segment for segment in segments}
+        self._keep = keep
+        self._merged: dict[int, Interval] = {}
+        self._timeline = Timeline()
+
+    def take(self, interval: Interval) -> None:
+        """Exact, whatever the order of arrival."""
+        self._keep(interval)
+        segment = self._segments[interval.segment]
+        known = self._merged.get(interval.segment)
+        self._merged[interval.segment] = Interval.merge([known, interval]) if known else interval
+        if segment.kind is SegmentKind.MEASURED:
+            self._timeline.take(segment.arm, interval)
+
+    def segment(self, number: int) -> Interval:
+        """Everything recorded for a segment; empty when nothing was."""
+        return self._merged.get(number) or _nothing(self._segments[number])
+
+    def measured(self) -> list[Segment]:
+        return [segment for segment in self._segments.values() if segment.kind is SegmentKind.MEASURED]
+
+    def total(self, arm: Arm) -> Interval | None:
+        """All measured segments of an arm as segment 0; None when nothing was recorded."""
+        parts = [
+            dataclasses.replace(self._merged[segment.number], segment=0)
+            for segment in self.measured()
+            if segment.arm is arm and segment.number in self._merged
+        ]
+        return Interval.merge(parts) if parts else None
+
+    def timeline(self) -> tuple[Second, ...]:
+        return self._timeline.lines()
+
+    def latest(self) -> Second | None:
+        """The newest second, as far as it has come in."""
+        return self._timeline.latest()
+
+    def couples(self, schedule: PairSchedule) -> tuple[Couple, ...]:
+        """The pair's couples, in order of time."""
+        numbers: dict[int, dict[Arm, int]] = {}
+        for segment in self.measured():
+            numbers.setdefault(segment.couple, {})[segment.arm] = segment.number
+        return tuple(
+            Couple(
+                number=couple,
+                first=schedule.first_of(couple),
+                base=self.segment(arms[Arm.BASE]),
+                candidate=self.segment(arms[Arm.CANDIDATE]),
+            )
+            for couple, arms in sorted(numbers.items())
+        )
+
+    def warmups(self) -> dict[Arm, Interval]:
+        return {
+            segment.arm: self.segment(segment.number)
+            for segment in self._segments.values()
+            if segment.kind is SegmentKind.WARMUP
+        }
+
+
+class Timeline:
+    """A line a second and arm. Open seconds hold histograms; a second that nothing can come to any more, a few
+    numbers."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[int, Arm], Interval] = {}
+        self._lines: list[Second] = []
+
+    def take(self, arm: Arm, interval: Interval) -> None:
+        key = (interval.start_ns // NS_PER_S, arm)
+        part = dataclasses.replace(interval, segment=0)
+        self._open[key] = Interval.merge([self._open[key], part]) if key in self._open else part
+        for past in [past for past in self._open if past[0] < key[0] - SECONDS_OPEN]:
+            self._lines.append(_line(past, self._open.pop(past)))
+
+    def lines(self) -> tuple[Second, ...]:
+        still = [_line(key, interval) for key, interval in self._open.items()]
+        return tuple(sorted((*self._lines, *still), key=lambda line: (line.at_ns, line.arm)))
+
+    def latest(self) -> Second | None:
+        if not self._open:
+            return None
+        key = max(self._open)
+        return _line(key, self._open[key])
+
+
+def _line(key: tuple[int, Arm], interval: Interval) -> Second:
+    quantiles = {
+        name.value: part.response.quantiles([0.5, 0.99])
+        for name, part in interval.operations.items()
+        if part.response.total
+    }
+    return Second(
+        at_ns=key[0] * NS_PER_S,
+        arm=key[1],
+        completed=interval.completed,
+        failed=interval.failures,
+        p50_ns={name: float(values[0]) for name, values in quantiles.items()},
+        p99_ns={name: float(values[1]) for name, values in quantiles.items()},
+    )
+
+
+def _nothing(segment: Segment) -> Interval:
+    empty = Histogram.empty()
+    return Interval(segment.number, segment.offset_ns, segment.end_ns, 0, 0, 0, {}, empty, empty)

@@ -1,0 +1,30 @@
+"""`perfgate agent serve`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    from perfgate_agent.command import EXAMPLE, add_arguments
+
+    parser = subparsers.add_parser("agent", help="serve as an agent on a perf-tier host")
+    verbs = parser.add_subparsers(dest="agent_verb", metavar="serve", required=True)
+    serve = verbs.add_parser(
+        "serve",
+        help="serve until a signal comes",
+        description="Serve as an agent: drive load and start store processes for controllers, one run at a time.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(serve)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from perfgate_agent.command import serve_command
+
+    return serve_command(arguments)

@@ -1,0 +1,82 @@
+"""The entry point. Each verb is a file of its own, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+VERBS = {
+    "gate": "compare two builds of a store and give a verdict",
+    "run": "one load run, without a gate",
+    "plan": "show beforehand what a scenario will send, how long it takes, what a gate can see",
+    "report": "render a run's directory again",
+    "agent": "serve as an agent on a perf-tier host",
+    "store": "serve the built-in store",
+    "simulate": "prove the decision rule on simulated noise",
+}
+
+EPILOG = """exit codes:
+  0 PASS   1 BLOCK (internal)   2 BLOCK (competitive)   3 INVALID, bad input or failure   4 INCONCLUSIVE
+
+examples:
+  perfgate plan scenarios/ci/quick.toml
+  perfgate run scenarios/ci/quick.toml --target targets/embedded.toml
+  perfgate gate scenarios/ci/quick.toml --target targets/embedded.toml --base default --candidate slow_search
+
+`perfgate VERB --help` teaches each verb."""
+
+
+def build_parser(wanted: str | None) -> argparse.ArgumentParser:
+    """With only the wanted verb's own arguments, so that no other verb's imports are paid for."""
+    from perfgate import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="perfgate",
+        description="Load testing for memory and vector stores, with a performance gate whose verdict can be trusted.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"perfgate {__version__}")
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for verb, summary in VERBS.items():
+        if verb == wanted:
+            importlib.import_module(f"perfgate.cli.{verb}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(verb, help=summary)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verb = words[0] if words and words[0] in VERBS else None
+    parser = build_parser(verb)
+    if not words:
+        parser.print_help()
+        return 3
+    try:
+        parsed = parser.parse_args(words)
+    except SystemExit as error:  # argparse ends with 2 for a wrong call, which here means a competitive BLOCK
+        return 3 if error.code == 2 else int(error.code or 0)
+    return _run(str(parsed.verb), parsed)
+
+
+def _run(verb: str, parsed: argparse.Namespace) -> int:
+    from perfgate.errors import PerfgateError
+
+    try:
+        return int(importlib.import_module(f"perfgate.cli.{verb}").run(parsed))
+    except PerfgateError as error:
+        print(f"perfgate: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        print("perfgate: interrupted", file=sys.stderr)
+    return 3
+
+
+def console() -> None:
+    """The `perfgate` command."""
+    sys.exit(main())
