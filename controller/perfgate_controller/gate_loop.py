@@ -1,0 +1,259 @@
+"""The gate: install both builds, then pair after pair until the rule decides. Whatever happens, there is a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfgate.errors import FleetError, PerfgateError, TargetError
+from perfgate.gate.capacity import capacity_check
+from perfgate.gate.compare import compare, invalid, look_due
+from perfgate.gate.comparison import Comparison
+from perfgate.gate.policy import Policy
+from perfgate.interval_log import IntervalWriter
+from perfgate.pair import Couple, Pair
+from perfgate.plan import Plan
+from perfgate.progress import LookTaken, Note, PairDone, PhaseProgress, PhaseStarted, Progress
+from perfgate.run import RunRecord
+from perfgate.scenario.model import Scenario
+from perfgate.segment import Arm
+from perfgate.targets.model import Target
+from perfgate.units import NS_PER_S, format_duration
+from perfgate_controller.collect import Collector
+from perfgate_controller.fleet import Fleet
+from perfgate_controller.link import LoadResult, Running
+from perfgate_controller.record import gate_record
+from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_length_ns
+from perfgate_controller.ticker import ticking
+
+
+@dataclass(frozen=True, slots=True)
+class GateRequest:
+    """What is compared, by which policy, and where the evidence is kept. time_limit_ns: the hard stop, or None."""
+
+    scenario: Scenario
+    seed: int
+    target: Target
+    builds: dict[Arm, str]
+    policy: Policy
+    directory: Path
+    time_limit_ns: int | None = None
+
+
+class Gate:
+    """One gate. `run` returns its record and comparison, complete or broken off; what was measured is kept."""
+
+    def __init__(self, request: GateRequest, fleet: Fleet, progress: Progress) -> None:
+        self._request = request
+        self._fleet = fleet
+        self._progress = progress
+        self._began_ns = time.monotonic_ns()
+        self._began_wall_ns = time.time_ns()
+        self._plan = Plan(request.scenario, request.seed)
+        rate = self._plan.mean_rate
+        self._slice_ns = slice_length_ns(request.policy, request.scenario, rate)
+        self._plan_at_ns = 0
+        self.pairs: list[Pair] = []
+        self.phases: list[tuple[str, int]] = []
+        self.warnings: list[str] = []
+
+    async def run(self) -> tuple[RunRecord, Comparison]:
+        """Raises PerfgateError only while nothing has been measured."""
+        request = self._request
+        with IntervalWriter(request.directory / "intervals.jsonl") as log:
+            try:
+                await self._prepare()
+                comparison = await self._measure(log)
+            except PerfgateError as error:
+                if not self.pairs and not log.count:
+                    raise
+                comparison = self._broken(error)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.uncancel() > 0:
+                    raise
+                comparison = invalid(
+                    request.policy, self.pairs, "interrupted", "the gate was interrupted before it could decide",
+                    "run it again; what was measured until then is kept in the run's directory",
+                )  # fmt: skip
+        return self._record(comparison), comparison
+
+    async def _prepare(self) -> None:
+        request, host = self._request, self._fleet.host
+        self._fleet.on_progress(lambda phase, fraction: self._progress.handle(PhaseProgress(phase, fraction)))
+        async with self._phase("data", f"{request.scenario.data.num_nodes:,} memories"):
+            await self._fleet.prepare_data(request.scenario, request.seed)
+        for variant in dict.fromkeys(request.builds.values()):
+            async with self._phase(f"load {variant}", "once, to be copied for each process"):
+                done = await host.install(request.target.name, variant, request.scenario, request.seed)
+                took = f"started in {format_duration(done.start_ns)}, loaded in {format_duration(done.load_ns)}"
+                self._progress.handle(Note(f"{variant}: {done.memories:,} memories, {took}"))
+
+    async def _measure(self, log: IntervalWriter) -> Comparison:
+        policy, scenario = self._request.policy, self._request.scenario
+        operations, most = tuple(scenario.weights), policy.looks[-1]
+        async with self._phase("measure", f"at most {most} pairs"):
+            while True:
+                pair = await self._pair(len(self.pairs), log)
+                self.pairs.append(pair)
+                if len(self.pairs) == 1 and (saturation := capacity_check(pair, scenario, policy)):
+                    return saturation
+                self._progress.handle(self._pair_done(pair))
+                out_of_time = self._out_of_time()
+                if not (look_due(len(self.pairs), policy) or out_of_time):
+                    continue
+                comparison = compare(
+                    self.pairs, policy, operations, validation=scenario.validation, out_of_time=out_of_time
+                )
+                self._progress.handle(LookTaken(comparison))
+                if comparison.final:
+                    return comparison
+
+    async def _pair(self, number: int, log: IntervalWriter) -> Pair:
+        """One pair of fresh processes, from their start to their end."""
+        request = self._request
+        schedule = schedule_pair(request.policy, self._slice_ns, request.seed, number, self._plan_at_ns)
+        self._plan_at_ns = schedule.plan_end_ns
+        await asyncio.sleep(schedule.jitter_ns / NS_PER_S)
+        async with self._processes(schedule) as running:
+            collector = Collector(schedule.segments, lambda interval: log.append(number, interval))
+            self._fleet.on_interval(collector.take)
+            async with ticking(collector, self._progress, schedule.duration_ns):
+                results = await self._load(number, schedule, running)
+        check_counts(results)
+        return make_pair(schedule, collector, running, results, request.policy)
+
+    async def _load(self, number: int, schedule: PairSchedule, running: dict[Arm, Running]) -> list[LoadResult]:
+        """Drive the pair, unless a store ends in the middle."""
+        request = self._request
+        died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        arms = {process.handle: arm for arm, process in running.items()}
+
+        def on_exit(handle: int, status: int, output: str) -> None:
+            if handle in arms and not died.done():
+                died.set_exception(TargetError(_death(request.builds, arms[handle], number, status, output)))
+
+        self._fleet.host.on_exit = on_exit
+        addresses = {arm: (process.host, process.port) for arm, process in running.items()}
+        load = asyncio.ensure_future(
+            self._fleet.load(request.scenario, request.seed, request.target, addresses, schedule.segments)
+        )
+        try:
+            await asyncio.wait({load, died}, return_when=asyncio.FIRST_COMPLETED)
+            if died.done():
+                died.result()
+            results = load.result()
+        finally:
+            died.cancel()
+            if not load.done():
+                load.cancel()
+                with contextlib.suppress(asyncio.CancelledError, PerfgateError):
+                    await load
+        if any(report.lost for result in results for report in result.reports):
+            raise TargetError(f"the store stopped taking connections in the middle of pair {number + 1}")
+        return results
+
+    @contextlib.asynccontextmanager
+    async def _processes(self, schedule: PairSchedule) -> AsyncIterator[dict[Arm, Running]]:
+        request, host = self._request, self._fleet.host
+        variants = [request.builds[arm] for arm in schedule.arms]
+        launched = await host.launch(request.target.name, variants, request.scenario, request.seed)
+        host.on_exit = lambda handle, status, output: None
+        running = dict(zip(schedule.arms, launched, strict=True))
+        try:
+            yield running
+        finally:
+            with contextlib.suppress(FleetError):  # a lost agent ends its processes itself
+                await asyncio.gather(*(host.terminate(process.handle) for process in launched))
+
+    @contextlib.asynccontextmanager
+    async def _phase(self, name: str, detail: str) -> AsyncIterator[None]:
+        self._progress.handle(PhaseStarted(name, detail))
+        began = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            self.phases.append((name, time.monotonic_ns() - began))
+
+    def _out_of_time(self) -> bool:
+        """True when another pair would not fit any more."""
+        limit = self._request.time_limit_ns
+        if limit is None:
+            return False
+        measured = self.phases_so_far_ns()
+        a_pair = (time.monotonic_ns() - self._began_ns - measured) // max(1, len(self.pairs))
+        return time.monotonic_ns() - self._began_ns + a_pair > limit
+
+    def phases_so_far_ns(self) -> int:
+        """Time spent in phases that have ended."""
+        return sum(duration for _, duration in self.phases)
+
+    def _pair_done(self, pair: Pair) -> PairDone:
+        totals = {arm: pair.total(arm) for arm in Arm} if pair.usable else {}
+        p99s = {
+            arm: {name.value: part.response.quantile(0.99) for name, part in total.operations.items()}
+            for arm, total in totals.items()
+        }
+        return PairDone(len(self.pairs), self._request.policy.looks[-1], p99s.get(Arm.BASE, {}), p99s.get(Arm.CANDIDATE, {}))
+
+    def _broken(self, error: PerfgateError) -> Comparison:
+        code = {FleetError: "agent_lost", TargetError: "store_died"}.get(type(error), "measurement_failed")
+        remedy = "run it again; if it comes back, look at the agent's and the store's logs"
+        return invalid(self._request.policy, self.pairs, code, str(error), remedy)
+
+    def _record(self, comparison: Comparison) -> RunRecord:
+        request = self._request
+        return gate_record(
+            request.scenario, request.seed, request.target, request.builds, self.pairs, comparison,
+            started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
+            phases=tuple(self.phases), environment=self._fleet.environment, warnings=tuple(self.warnings),
+        )  # fmt: skip
+
+
+def make_pair(
+    schedule: PairSchedule, collector: Collector, running: dict[Arm, Running], results: list[LoadResult], policy: Policy
+) -> Pair:
+    """Put a pair together from what was recorded."""
+    return Pair(
+        number=schedule.number,
+        couples=tuple(drop_laggards(couple, policy) for couple in collector.couples(schedule)),
+        warmup=collector.warmups(),
+        start_ns={arm: process.start_ns for arm, process in running.items()},
+        ports={arm: process.port for arm, process in running.items()},
+        cpus={arm: process.cpus for arm, process in running.items()},
+        steal_fraction=max((result.steal_fraction for result in results), default=0.0),
+    )
+
+
+def drop_laggards(couple: Couple, policy: Policy) -> Couple:
+    """A couple in which the generator itself was late does not count. The rule sees lag alone, not which build ran, and
+    takes both slices away, so it cannot favour one."""
+    lags = [couple.arm(arm).lag for arm in Arm]
+    if any(lag.total and lag.quantile(0.99) > policy.max_lag_p99_ns for lag in lags):
+        return dataclasses.replace(couple, dropped="generator late")
+    return couple
+
+
+def check_counts(results: list[LoadResult]) -> None:
+    """Raises FleetError when an agent's own counts do not add up: something measured was lost."""
+    for result in results:
+        for report in result.reports:
+            if not report.reconciles and not report.stopped:
+                raise FleetError(
+                    f"worker {report.worker} lost count: {report.due} requests were due, but {report.completed} completed "
+                    f"+ {report.failed} failed + {report.abandoned} abandoned; please report this"
+                )
+
+
+def _death(builds: dict[Arm, str], arm: Arm, number: int, status: int, output: str) -> str:
+    how = f"by signal {-status}" if status < 0 else f"with status {status}"
+    words = output.strip() or "(nothing)"
+    return (
+        f"the {arm.name.lower()} store ({builds[arm]}) ended {how} in the middle of pair {number + 1}; "
+        f"its last words: {words}"
+    )

@@ -1,0 +1,131 @@
+"""One load run without a gate: against a fresh process, or a store that runs already."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfgate.errors import FleetError, PerfgateError, TargetError
+from perfgate.interval_log import IntervalWriter
+from perfgate.progress import Note, PhaseProgress, PhaseStarted, Progress
+from perfgate.run import RunRecord
+from perfgate.scenario.model import Scenario
+from perfgate.segment import Arm
+from perfgate.targets.model import Target
+from perfgate.units import format_duration
+from perfgate_controller.collect import Collector
+from perfgate_controller.fleet import Fleet
+from perfgate_controller.record import run_record
+from perfgate_controller.schedule import single_run
+from perfgate_controller.ticker import ticking
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """variant: the build to start; or address: the store that runs already, whose data are verified first (and
+    loaded where it is empty)."""
+
+    scenario: Scenario
+    seed: int
+    target: Target
+    variant: str
+    directory: Path
+    warmup_ns: int
+    address: Address | None = None
+
+
+class LoadRun:
+    """`run` returns the record, complete or broken off (`RunRecord.complete`, with the reason among the warnings)."""
+
+    def __init__(self, request: RunRequest, fleet: Fleet, progress: Progress) -> None:
+        self._request = request
+        self._fleet = fleet
+        self._progress = progress
+        self._began_ns = time.monotonic_ns()
+        self._began_wall_ns = time.time_ns()
+        self._segments = single_run(request.scenario.duration_ns, request.warmup_ns)
+        self.phases: list[tuple[str, int]] = []
+
+    async def run(self) -> RunRecord:
+        """Raises PerfgateError only while nothing has been measured."""
+        broken = ""
+        with IntervalWriter(self._request.directory / "intervals.jsonl") as log:
+            collector = Collector(self._segments, lambda interval: log.append(0, interval))
+            try:
+                broken = await self._drive(collector)
+            except PerfgateError as error:
+                if not log.count:
+                    raise
+                broken = str(error)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.uncancel() > 0:
+                    raise
+                broken = "interrupted"
+        return self._record(collector, broken)
+
+    async def _drive(self, collector: Collector) -> str:
+        """Data, store, load. Returns why the run was cut short, or nothing."""
+        request = self._request
+        self._fleet.on_progress(lambda phase, fraction: self._progress.handle(PhaseProgress(phase, fraction)))
+        async with self._phase("data", f"{request.scenario.data.num_nodes:,} memories"):
+            await self._fleet.prepare_data(request.scenario, request.seed)
+        async with self._store() as address, self._phase("load", format_duration(request.scenario.duration_ns)):
+            self._fleet.on_interval(collector.take)
+            async with ticking(collector, self._progress, self._segments[-1].end_ns):
+                results = await self._fleet.load(
+                    request.scenario, request.seed, request.target, {Arm.BASE: address}, self._segments
+                )
+        reports = [report for result in results for report in result.reports]
+        if any(report.lost for report in reports):
+            return "the store stopped taking connections"
+        if any(report.saturated for report in reports):
+            return "the store fell so far behind the offered rate that load was stopped"
+        return ""
+
+    @contextlib.asynccontextmanager
+    async def _store(self) -> AsyncIterator[Address]:
+        request, host = self._request, self._fleet.host
+        if request.address is not None:
+            async with self._phase("verify data", f"{request.address[0]}:{request.address[1]}"):
+                done = await host.populate(request.target, request.scenario, request.seed, *request.address)
+                did = f"loaded in {format_duration(done.load_ns)}" if done.loaded else "there already"
+                self._progress.handle(Note(f"{done.memories:,} memories {did}"))
+            yield request.address
+            return
+        async with self._phase(f"load {request.variant}", "data into a fresh process"):
+            await host.install(request.target.name, request.variant, request.scenario, request.seed)
+        (process,) = await host.launch(request.target.name, [request.variant], request.scenario, request.seed)
+        died: list[str] = []
+        host.on_exit = lambda handle, status, output: died.append(f"it ended with status {status}: {output}")
+        try:
+            yield process.host, process.port
+        finally:
+            with contextlib.suppress(FleetError, TargetError):
+                await host.terminate(process.handle)
+        if died:
+            raise TargetError(f"the store did not survive the run: {died[0]}")
+
+    @contextlib.asynccontextmanager
+    async def _phase(self, name: str, detail: str) -> AsyncIterator[None]:
+        self._progress.handle(PhaseStarted(name, detail))
+        began = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            self.phases.append((name, time.monotonic_ns() - began))
+
+    def _record(self, collector: Collector, broken: str) -> RunRecord:
+        request = self._request
+        build = "{}:{}".format(*request.address) if request.address else request.variant
+        return run_record(
+            request.scenario, request.seed, request.target, build, collector, broken,
+            started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
+            phases=tuple(self.phases), environment=self._fleet.environment,
+        )  # fmt: skip

@@ -1,0 +1,192 @@
+"""What `gate` and `run` share: their arguments, the run's directory, the fleet, the first and the second Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from perfgate.errors import InputError
+from perfgate.units import seconds_to_ns
+
+if TYPE_CHECKING:
+    from perfgate.gate.comparison import Comparison
+    from perfgate.progress import Progress
+    from perfgate.run import RunRecord
+    from perfgate.scenario.model import Scenario
+    from perfgate.targets.model import Target
+    from perfgate_controller.fleet import Fleet
+
+T = TypeVar("T")
+Work = Callable[["Fleet", "Progress"], Awaitable[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the command line asks for, checked."""
+
+    scenario: Scenario
+    target: Target
+    target_file: Path
+    seed: int
+    directory: Path
+    agents: tuple[str, ...]
+    local_agents: int
+    workers: int
+
+    def variant(self, option: str, name: str) -> str:
+        """Raises InputError for a variant that the target file does not have."""
+        if name not in self.target.variants:
+            known = ", ".join(self.target.variants) or "none"
+            raise InputError(f"{option} {name!r}: {self.target_file} has no [variants.{name}]; it has: {known}")
+        return name
+
+
+def add_load_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", type=Path, metavar="SCENARIO", help="the scenario file (TOML)")
+    parser.add_argument("--target", type=Path, required=True, metavar="FILE", help="the target file: the store (TOML)")
+    parser.add_argument("--seed", type=int, default=None, help="of schedule, data and order (default: the scenario's)")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="the run's directory (default: .perfgate/runs/…)")
+    parser.add_argument(
+        "--agents", default="", metavar="HOST:PORT,…", help="agents to use (default: one of its own on this machine)"
+    )
+    parser.add_argument("--local-agents", type=int, default=1, metavar="N", help="how many agents of its own (default: 1)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="worker processes a local agent (default: 1)")
+
+
+def open_order(arguments: argparse.Namespace, kind: str) -> Order:
+    """Check everything that can be checked before anything is started, and make the run's directory."""
+    from perfgate.scenario import load_scenario
+    from perfgate.targets.load import load_target
+
+    scenario = load_scenario(arguments.scenario)
+    target = load_target(arguments.target)
+    for operation in scenario.weights:
+        if operation not in target.operations:
+            raise InputError(
+                f"{arguments.scenario}: operations.{operation.value}_weight is positive, but target {target.name!r} has no "
+                f"{operation.value} (it has {', '.join(sorted(target.operations))}); set the weight to 0"
+            )
+    for option in ("local_agents", "workers"):
+        if getattr(arguments, option) < 1:
+            raise InputError(f"--{option.replace('_', '-')} {getattr(arguments, option)}: at least 1 is needed")
+    return Order(
+        scenario=scenario,
+        target=target,
+        target_file=arguments.target,
+        seed=scenario.seed if arguments.seed is None else arguments.seed,
+        directory=_make_directory(arguments.out, kind, arguments.scenario.stem),
+        agents=tuple(part.strip() for part in arguments.agents.split(",") if part.strip()),
+        local_agents=arguments.local_agents,
+        workers=arguments.workers,
+    )
+
+
+def _make_directory(wanted: Path | None, kind: str, name: str) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    directory = wanted or Path(".perfgate") / "runs" / f"{stamp}-{kind}-{name}-{os.getpid()}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise InputError(f"--out {directory}: is not empty; another run's record must not be mixed with this one's")
+    except OSError as error:
+        raise InputError(f"--out {directory}: {error.strerror}; give a directory that can be written") from error
+    return directory
+
+
+def parse_time(text: str | None, option: str) -> int | None:
+    """`90s`, `15m`, `1h`, `500ms` or bare seconds, in ns. Raises InputError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)", text.strip())
+    if not match:
+        raise InputError(f"{option} {text!r}: give a time as 90s, 15m or 1h")
+    return seconds_to_ns(float(match[1]) * {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}[match[2]])
+
+
+def parse_url(text: str) -> tuple[str, int]:
+    """Raises InputError for anything but http://HOST:PORT."""
+    match = re.fullmatch(r"(?:http://)?([^/:\s]+):(\d{1,5})/?", text.strip())
+    if not match or not 0 < int(match[2]) < 65536:
+        raise InputError(f"--url {text!r}: give the store's address as http://127.0.0.1:7432")
+    return match[1], int(match[2])
+
+
+def run_with_fleet(order: Order, work: Work[T]) -> T:
+    """Bring the agents up, do the work with live progress, take everything down again."""
+    from perfgate.report.live import make_progress
+
+    with make_progress(sys.stderr) as progress:
+        return _run(_with_fleet(order, work, progress))
+
+
+async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
+    from perfgate.progress import PhaseStarted
+    from perfgate_agent.command import default_cache_dir
+    from perfgate_controller.fleet import dial
+    from perfgate_controller.local import LocalAgents, local_agents
+
+    if order.agents:
+        progress.handle(PhaseStarted("agents", ", ".join(order.agents)))
+        async with dial(order.agents, order.scenario.name) as fleet:
+            return await work(fleet, progress)
+    cache = default_cache_dir()
+    wanted = LocalAgents(
+        order.local_agents, order.workers, (order.target_file.resolve(),), cache, (order.directory / "work").resolve()
+    )
+    progress.handle(PhaseStarted("agents", f"starting {order.local_agents} on this machine"))
+    async with local_agents(wanted, order.directory) as addresses, dial(addresses, order.scenario.name) as fleet:
+        return await work(fleet, progress)
+
+
+def _run(work: Awaitable[T]) -> T:
+    """The first SIGINT or SIGTERM cancels the work, which then ends in order; the second ends the process at once."""
+
+    async def main() -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(work)
+
+        def first() -> None:
+            print("perfgate: ending; once more to end at once", file=sys.stderr)
+            task.cancel()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, os._exit, 3)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, first)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+    return asyncio.run(main())
+
+
+def finish(order: Order, record: RunRecord, comparison: Comparison | None) -> None:
+    """Write the run's directory."""
+    import shutil
+
+    from perfgate.report.directory import write_result
+
+    write_result(order.directory, record, comparison)
+    shutil.rmtree(order.directory / "work", ignore_errors=True)
+
+
+def print_gate(record: RunRecord, comparison: Comparison, directory: Path) -> None:
+    from perfgate.report.terminal import make_console, render_gate
+
+    render_gate(record, comparison, make_console(), directory)
+
+
+def print_run(record: RunRecord, directory: Path) -> None:
+    from perfgate.report.terminal import make_console, render_run
+
+    render_run(record, make_console(), directory)

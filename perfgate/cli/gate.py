@@ -1,0 +1,79 @@
+"""`perfgate gate`: compare two builds of a store and give a verdict."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXAMPLE = """examples:
+  perfgate gate scenarios/ci/quick.toml --target targets/embedded.toml --base default --candidate slow_search
+  perfgate gate scenarios/ci/fast_regression_check.toml --target targets/embedded.toml \\
+      --base default --candidate default --time-limit 15m
+
+Both builds are started as fresh processes, pair after pair, and loaded in turn with the same requests in slices of a
+quarter of a second, in random order. After some of the pairs the rule is asked: PASS, BLOCK, or go on.
+
+exit codes: 0 PASS, 1 BLOCK (internal), 2 BLOCK (competitive), 3 INVALID, bad input or failure, 4 INCONCLUSIVE"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    from perfgate.cli.common import add_load_arguments
+
+    parser = subparsers.add_parser(
+        "gate",
+        help="compare two builds of a store and give a verdict",
+        description="Compare two builds of a store under a scenario's load and give a verdict.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_load_arguments(parser)
+    parser.add_argument("--base", required=True, metavar="VARIANT", help="the build to compare with, of the target file")
+    parser.add_argument("--candidate", required=True, metavar="VARIANT", help="the build that wants to be merged")
+    parser.add_argument(
+        "--policy", choices=("standard", "quick"), default=None,
+        help="standard: 5 %% margin; quick: for demos and hooks, sees less (default: the scenario's [gate], or standard)",
+    )  # fmt: skip
+    parser.add_argument("--margin", type=float, default=None, metavar="FRACTION", help="0.05 is 5 %%; overrides the policy")
+    parser.add_argument(
+        "--time-limit", default=None, metavar="TIME", help="hard stop, as 90s, 15m, 1h; there is a verdict in any case"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code of the verdict."""
+    from perfgate.cli.common import finish, open_order, parse_time, print_gate, run_with_fleet
+    from perfgate.gate.comparison import Comparison
+    from perfgate.gate.policy_load import policy_for
+    from perfgate.progress import Progress
+    from perfgate.run import RunRecord
+    from perfgate.segment import Arm
+    from perfgate_controller.fleet import Fleet
+    from perfgate_controller.gate_loop import Gate, GateRequest
+
+    order = open_order(arguments, "gate")
+    overrides = {} if arguments.margin is None else {"margin": arguments.margin}
+    request = GateRequest(
+        scenario=order.scenario,
+        seed=order.seed,
+        target=order.target,
+        builds={
+            Arm.BASE: order.variant("--base", arguments.base),
+            Arm.CANDIDATE: order.variant("--candidate", arguments.candidate),
+        },
+        policy=policy_for(order.scenario.gate, arguments.policy, **overrides),
+        directory=order.directory,
+        time_limit_ns=parse_time(arguments.time_limit, "--time-limit"),
+    )
+
+    async def gate(fleet: Fleet, progress: Progress) -> tuple[RunRecord, Comparison]:
+        return await Gate(request, fleet, progress).run()
+
+    record, comparison = run_with_fleet(order, gate)
+    finish(order, record, comparison)
+    print_gate(record, comparison, order.directory)
+    return comparison.verdict.exit_code
+
+

@@ -1,0 +1,66 @@
+"""`perfgate run`: one load run without a gate."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXAMPLE = """examples:
+  perfgate run scenarios/ci/quick.toml --target targets/embedded.toml
+  perfgate run scenarios/ci/quick.toml --target targets/embedded.toml --variant slow_search --out /tmp/slow
+  perfgate run scenarios/ci/quick.toml --target targets/embedded.toml --url http://127.0.0.1:7432
+
+With --url the store runs already: it must hold exactly the scenario's data, or nothing (then it is loaded first).
+
+exit codes: 0 the run is complete and within the scenario's [validation], 1 a limit was missed, 3 anything else"""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    from perfgate.cli.common import add_load_arguments
+
+    parser = subparsers.add_parser(
+        "run",
+        help="one load run, without a gate",
+        description="Drive a scenario's load against one store and report latencies, throughput and failures.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_load_arguments(parser)
+    parser.add_argument("--variant", default=None, help="the build to start (default: the target file's first)")
+    parser.add_argument("--url", default=None, help="load this running store instead, as http://127.0.0.1:7432")
+    parser.add_argument(
+        "--warmup", default="2s", metavar="TIME", help="load before the measured time, discarded (default: %(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from perfgate.cli.common import finish, open_order, parse_time, parse_url, print_run, run_with_fleet
+    from perfgate.progress import Progress
+    from perfgate.run import RunRecord
+    from perfgate_controller.fleet import Fleet
+    from perfgate_controller.run_loop import LoadRun, RunRequest
+
+    order = open_order(arguments, "run")
+    first = next(iter(order.target.variants), "default")
+    request = RunRequest(
+        scenario=order.scenario,
+        seed=order.seed,
+        target=order.target,
+        variant=order.variant("--variant", arguments.variant or first) if arguments.url is None else "",
+        directory=order.directory,
+        warmup_ns=parse_time(arguments.warmup, "--warmup") or 0,
+        address=parse_url(arguments.url) if arguments.url else None,
+    )
+
+    async def load(fleet: Fleet, progress: Progress) -> RunRecord:
+        return await LoadRun(request, fleet, progress).run()
+
+    record = run_with_fleet(order, load)
+    finish(order, record, None)
+    print_run(record, order.directory)
+    if not record.complete:
+        return 3
+    return 0 if all(limit["met_base"] for limit in record.limits) else 1
