@@ -8,6 +8,11 @@ from typing import Any
 
 from perfgate.operation import Operation
 
+MAX_QUERIES = 2_000
+"""Different queries of a run: enough that no store answers from a cache of results, few enough for exact answers."""
+MAX_STORE_POOL = 16_384
+"""Different vectors that are stored during a run; a longer run stores them again under new identities."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArrivalSpec:

@@ -1,0 +1,151 @@
+"""From a file, text or canonical JSON to a frozen Scenario; every way of being wrong ends in one InputError."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli
+from pydantic import ValidationError
+
+from perfgate.errors import InputError
+from perfgate.operation import OPERATIONS
+from perfgate.scenario.messages import explain, show, suggest
+from perfgate.scenario.model import (
+    ArrivalSpec,
+    ConnectionSpec,
+    DataSpec,
+    EmbeddingSpec,
+    Scenario,
+    ValidationSpec,
+)
+from perfgate.scenario.schema import ScenarioFile
+from perfgate.units import seconds_to_ns
+
+MAX_BYTES = 1_000_000
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """See perfgate.scenario.load_scenario."""
+    path = Path(path)
+    return parse_scenario(read_text(path), origin=str(path), directory=path.parent)
+
+
+def parse_scenario(
+    content: str | Mapping[str, Any], origin: str = "scenario", directory: str | Path | None = None
+) -> Scenario:
+    """See perfgate.scenario.parse_scenario."""
+    text = content if isinstance(content, str) else ""
+    document = parse_toml(content, origin) if isinstance(content, str) else dict(content)
+    checked = _check(document, origin, text)
+    canonical = checked.model_dump(mode="json", exclude_unset=True)
+    _resolve_path(canonical, origin, text, Path(directory or "."))
+    return _scenario(checked, canonical)
+
+
+def scenario_from_json(source: str) -> Scenario:
+    """See perfgate.scenario.scenario_from_json."""
+    try:
+        document = json.loads(source)
+    except ValueError as error:
+        raise InputError(f"scenario: not JSON ({error}): send Scenario.source as it is") from error
+    checked = _check(document, "scenario", "")
+    return _scenario(checked, checked.model_dump(mode="json", exclude_unset=True))
+
+
+def read_text(path: Path) -> str:
+    """A small UTF-8 file. Raises InputError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file{_similar_file(path)}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a directory: name a .toml file in it") from None
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise InputError(f"{path}: cannot be read: {reason}") from error
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{path}: larger than {MAX_BYTES:,} bytes: is this a scenario file?")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: not UTF-8 (byte {content[error.start]:#04x}): save it as UTF-8") from error
+
+
+def parse_toml(text: str, origin: str) -> dict[str, Any]:
+    """TOML tables. Raises InputError with the line."""
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        line = getattr(error, "lineno", None)  # newer versions of tomli only; the text has it always
+        raise InputError(f"{origin}{f':{line}' if line else ''}: not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{origin}: not valid TOML: {error}") from error
+
+
+def _similar_file(path: Path) -> str:
+    try:
+        names = sorted(str(file) for file in path.parent.glob("*.toml"))
+    except (OSError, ValueError):
+        names = []
+    return f": {suggest(str(path), names)}" if names else ": check the path"
+
+
+def _check(document: Mapping[str, Any], origin: str, text: str) -> ScenarioFile:
+    try:
+        return ScenarioFile.model_validate(document)
+    except ValidationError as error:
+        document = document if isinstance(document, dict) else {}
+        raise InputError(explain(error.errors(), ScenarioFile, document, origin, text)) from None
+
+
+def _resolve_path(canonical: dict[str, Any], origin: str, text: str, directory: Path) -> None:
+    """Makes the vector file's path absolute, so that it means the same wherever the scenario is read next."""
+    from perfgate.scenario.locate import find_line
+
+    embedding = canonical["data"].get("embedding_distribution", {})
+    if embedding.get("type") != "file":
+        return
+    path = (directory / Path(embedding["path"]).expanduser()).resolve()
+    if not path.is_file():
+        field = ("data", "embedding_distribution", "path")
+        line = find_line(text, field)
+        where = f"{origin}{f':{line}' if line else ''}: {'.'.join(field)} = {show(embedding['path'])}"
+        raise InputError(f"{where}: no such file ({path}): write a path relative to the scenario file")
+    embedding["path"] = str(path)
+
+
+def _scenario(checked: ScenarioFile, canonical: Mapping[str, Any]) -> Scenario:
+    weights = {operation: getattr(checked.operations, f"{operation.value}_weight") for operation in OPERATIONS}
+    total = sum(weights.values())
+    arrival = checked.arrival.model_dump()
+    gate = checked.gate.model_dump(exclude_none=True)
+    return Scenario(
+        name=checked.name.strip(),
+        description=checked.description.strip(),
+        duration_ns=seconds_to_ns(checked.duration.total_seconds),
+        arrival=ArrivalSpec(arrival.pop("pattern"), arrival),
+        weights={operation: weight / total for operation, weight in weights.items() if weight > 0},
+        data=_data(checked, canonical),
+        validation=ValidationSpec(**checked.validation.model_dump()),
+        connection=ConnectionSpec(checked.connection.connections, seconds_to_ns(checked.connection.timeout_seconds)),
+        gate={key: tuple(value) if isinstance(value, list) else value for key, value in gate.items()},
+        seed=checked.seed,
+        source=json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+    )
+
+
+def _data(checked: ScenarioFile, canonical: Mapping[str, Any]) -> DataSpec:
+    embedding = checked.data.embedding_distribution.model_dump()
+    embedding.update(canonical["data"].get("embedding_distribution", {}))
+    return DataSpec(
+        num_nodes=checked.data.num_nodes,
+        embedding_dim=checked.data.embedding_dim,
+        memory_spaces=checked.data.memory_spaces,
+        embedding=EmbeddingSpec(kind=embedding.pop("type"), **embedding),
+    )
