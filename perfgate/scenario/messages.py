@@ -20,15 +20,15 @@ _WISHES = {
     "int_parsing_size": "a smaller number",
     "bool_type": "true or false",
     "string_type": "text in quotes",
-    "string_pattern_mismatch": "text of another form",
+    "form": "{wish}",
     "list_type": "a list",
     "table_type": "a table",
     "model_type": "a table",
     "finite_number": "a finite number",
-    "greater_than": "greater than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
+    "greater_than": "greater than {gt:g}",
+    "greater_than_equal": "at least {ge:,}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:,}",
     "literal_error": "{expected}",
     "union_tag_invalid": "{expected_tags}",
     "string_too_short": "at least {min_length} characters long",
@@ -43,7 +43,10 @@ def explain(
     errors: Sequence[ErrorDetails], model: type[BaseModel], document: Mapping[str, Any], origin: str, text: str = ""
 ) -> str:
     """The first error in full, the others as a number: `file.toml:7: arrival.rate = -5 must be greater than 0: …`."""
-    path, message = _describe(errors[0], document, dict(_examples(model)))
+    examples: dict[Path, Any] = {}
+    for field, example in _examples(model):
+        examples.setdefault(field, example)
+    path, message = _describe(errors[0], document, examples)
     line = find_line(text, path)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{origin}{f':{line}' if line else ''}: {message}{more}"
@@ -71,8 +74,9 @@ def show(value: Any) -> str:
 def _describe(error: ErrorDetails, document: Mapping[str, Any], examples: Mapping[Path, Any]) -> tuple[Path, str]:
     kind, context = error["type"], error.get("ctx", {})
     path = _path(error["loc"], document)
-    if kind == "unknown_key":
+    if kind in ("unknown_key", "field_value"):
         path = (*path, str(context["key"]))
+    if kind == "unknown_key":
         return path, f"{'.'.join(path)} is an unknown key: {suggest(path[-1], context['known'])}"
     if kind == "all_zero":
         return path, "operations: all weights are zero, so nothing would be sent: write e.g. recall_weight = 1.0"
@@ -81,10 +85,10 @@ def _describe(error: ErrorDetails, document: Mapping[str, Any], examples: Mappin
     if kind == "union_tag_not_found":
         path = (*path, str(context["discriminator"]).strip("'"))
         return path, f"{'.'.join(path)} is missing: {_remedy(path, examples, 'add')}"
-    if kind == "field_value":
-        path = (*path, str(context["key"]))
     if kind == "union_tag_invalid":
         return _unknown_tag(path, context)
+    if not path:
+        return path, "the whole must be a table: write keys and [tables]"
     wish = _WISHES[kind].format_map(context) if kind in _WISHES else error["msg"]
     given = show(_value(document, path))
     remedy = "" if kind == "field_value" else f": {_remedy(path, examples, 'write')}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 MAX_RATE = 1_000_000.0
@@ -31,9 +31,21 @@ class Table(BaseModel):
         return value
 
 
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("form", "blank", {"wish": "more than blanks"})
+    return value
+
+
+def _vector_file_name(value: str) -> str:
+    if not value.lower().endswith((".npy", ".fvecs")):
+        raise PydanticCustomError("form", "another kind of file", {"wish": "the path of a .npy or .fvecs file"})
+    return value
+
+
 Rate = Annotated[float, Field(gt=0, le=MAX_RATE, examples=[1000.0])]
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, examples=[30.0])]
-Weight = Annotated[float, Field(ge=0, examples=[0.35])]
+Weight = Annotated[float, Field(ge=0, le=1e9, examples=[0.35])]
 Spread = Annotated[float | None, Field(gt=0, le=1000, examples=[0.1])]
 
 
@@ -104,7 +116,7 @@ class HotSpot(Table):
 
 class VectorFile(Table):
     type: Literal["file"]
-    path: str = Field(min_length=1, pattern=r"(?i)\.(npy|fvecs)$", examples=["vectors.npy"])
+    path: Annotated[str, Field(examples=["vectors.npy"]), AfterValidator(_vector_file_name)]
     std_dev: Spread = None
 
 
@@ -182,7 +194,7 @@ class Gate(Table):
 class ScenarioFile(Table):
     """The whole file."""
 
-    name: str = Field(min_length=1, max_length=200, pattern=r"\S", examples=["My scenario"])
+    name: Annotated[str, Field(max_length=200, examples=["My scenario"]), AfterValidator(_not_blank)]
     description: str = Field(default="", max_length=10_000, examples=["What it is for"])
     seed: int = Field(default=1, ge=0, le=2**63 - 1, examples=[1])
     duration: Duration
