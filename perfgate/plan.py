@@ -23,6 +23,7 @@ from perfgate.errors import InputError
 from perfgate.operation import OPERATIONS, Operation
 from perfgate.requests import Requests
 from perfgate.scenario.model import MAX_QUERIES, MAX_STORE_POOL, Scenario
+from perfgate.units import NS_PER_S
 
 LANES = 64
 """Lanes of every plan: the most workers that can share one."""
@@ -49,6 +50,11 @@ class Plan:
         # Rounded, so that weights on different scales give the same plan in spite of their last bits.
         self._thresholds = np.round(np.cumsum(list(scenario.weights.values())), 12)[:-1]
         self._blocks: OrderedDict[int, Requests] = OrderedDict()
+
+    @property
+    def mean_rate(self) -> float:
+        """Requests per second that the arrival process expects over the duration."""
+        return self._expected() / (self.duration_ns / NS_PER_S)
 
     def window(self, lanes: Iterable[int], start_ns: int, end_ns: int) -> Requests:
         """The requests of these lanes with start_ns <= time < end_ns, sorted by time and index.

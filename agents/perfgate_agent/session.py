@@ -20,6 +20,7 @@ from perfgate_agent.host import Build, Host
 from perfgate_agent.lease import Lease
 from perfgate_agent.load import Load, LoadOrder
 from perfgate_agent.outbox import Outbox
+from perfgate_agent.populate import RunningStore, populate
 from perfgate_agent.process import StoreProcess
 
 Handler = Callable[[pb.Command], Awaitable[pb.Event]]
@@ -49,6 +50,7 @@ class AgentSession:
             "prepare_load": self._prepare_load,
             "start_at": self._start_at,
             "stop_load": self._stop_load,
+            "populate": self._populate,
         }
 
     def open(self) -> None:
@@ -112,6 +114,17 @@ class AgentSession:
                 memories=done.memories, bytes=done.bytes, start_ns=done.start_ns, load_ns=done.load_ns, reused=done.reused
             )
         )
+
+    async def _populate(self, command: pb.Command) -> pb.Event:
+        order = command.populate
+        self._configuration.check_address(order.address.host)
+        scenario, seed = _scenario(order.scenario)
+        store = RunningStore(
+            target_from_json(order.target_json), scenario, await self._dataset(scenario, seed),
+            order.address.host, order.address.port,
+        )  # fmt: skip
+        done = await populate(store, lambda fraction: self._progress(command.id, "loading", fraction))
+        return pb.Event(populated=pb.Populated(memories=done.memories, loaded=done.loaded, load_ns=done.load_ns))
 
     async def _launch(self, command: pb.Command) -> pb.Event:
         order = command.launch

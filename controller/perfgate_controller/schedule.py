@@ -54,7 +54,7 @@ def slice_length_ns(policy: Policy, scenario: Scenario, rate: float) -> int:
 
 def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_start_ns: int) -> PairSchedule:
     """The schedule of pair `number`, whose requests begin at `plan_start_ns` of the plan."""
-    random = np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), (PURPOSE << 32) | number]))
+    random = _random(seed, number)
     warmup_ns = max(policy.warmup_ns, FIRST_WARMUP_NS) if number == 0 else policy.warmup_ns
     couples = max(1, round(policy.measured_ns / slice_ns))
     firsts = [Arm(value) for value in random.integers(0, 2, size=couples + 1)]
@@ -76,9 +76,14 @@ def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_st
 def launch_order(seed: int, number: int) -> tuple[Arm, Arm]:
     """Permuted blocks of four pairs: in each block two pairs launch the base first and two the candidate."""
     block, position = divmod(number, BLOCK)
-    random = np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), (PURPOSE << 32) | (1 << 31) | block]))
+    random = _random(seed, (1 << 31) | block)
     first = Arm(int(random.permutation([0, 0, 1, 1])[position]))
     return first, first.other
+
+
+def _random(seed: int, number: int) -> np.random.Generator:
+    key = np.array([seed & (2**64 - 1), (PURPOSE << 32) | number], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def single_run(duration_ns: int, warmup_ns: int) -> tuple[Segment, ...]:

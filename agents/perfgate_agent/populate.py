@@ -1,0 +1,58 @@
+"""A store that runs already: verify that it holds just the scenario's data, or load it where it is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from perfgate.dataset import Dataset
+from perfgate.errors import InputError, TargetError
+from perfgate.scenario.model import Scenario
+from perfgate.targets.adapter import make_adapter
+from perfgate.targets.model import Target
+from perfgate_agent.loader import load_nodes
+from perfgate_agent.probe import exchange
+
+LOAD_CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStore:
+    """Where it is and what it should hold."""
+
+    target: Target
+    scenario: Scenario
+    dataset: Dataset
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Populated:
+    """How many memories there are now, and whether they had to be loaded."""
+
+    memories: int
+    loaded: bool
+    load_ns: int
+
+
+async def populate(store: RunningStore, progress: Callable[[float], None]) -> Populated:
+    """Raises TargetError when nobody answers, InputError when it holds something else."""
+    adapter = make_adapter(store.target, store.dataset, store.host, store.port)
+    expected = store.scenario.data.num_nodes
+    try:
+        status, body = await exchange(store.host, store.port, adapter.encode_count(), 10.0)
+        count = adapter.read_count(status, body)
+    except (OSError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise TargetError(f"no store answers at {store.host}:{store.port} ({reason}); start it, or mend --url") from error
+    if count == expected:
+        return Populated(count, loaded=False, load_ns=0)
+    if count:
+        raise InputError(
+            f"the store at {store.host}:{store.port} holds {count} memories where the scenario's data.num_nodes is "
+            f"{expected}: answers could not be checked; give an empty store (it is loaded then) or mend num_nodes"
+        )
+    connections = store.target.host.load_connections if store.target.host else LOAD_CONNECTIONS
+    report = await load_nodes(adapter, store.host, store.port, expected, connections, progress=progress)
+    return Populated(report.count, loaded=True, load_ns=report.duration_ns)
