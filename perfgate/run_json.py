@@ -1,0 +1,61 @@
+"""Records as JSON, exact both ways."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from perfgate.errors import InputError
+from perfgate.interval_json import interval_from_json, interval_to_json
+from perfgate.run import SCHEMA_VERSION, RunRecord, Second
+from perfgate.segment import Arm
+
+_PLAIN = (
+    "kind", "name", "started_wall_ns", "duration_ns", "scenario", "scenario_digest", "target", "seed", "complete",
+)  # fmt: skip
+
+
+def record_to_json(record: RunRecord) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **{name: getattr(record, name) for name in _PLAIN},
+        "builds": _by_arm(record.builds),
+        "arms": {arm.name.lower(): interval_to_json(interval) for arm, interval in record.arms.items()},
+        "measured_ns": _by_arm(record.measured_ns),
+        "timeline": [{**dataclasses.asdict(second), "arm": second.arm.name.lower()} for second in record.timeline],
+        "pairs": [dict(pair) for pair in record.pairs],
+        "phases": [{"name": name, "duration_ns": duration} for name, duration in record.phases],
+        "environment": dict(record.environment),
+        "limits": [dict(limit) for limit in record.limits],
+        "warnings": list(record.warnings),
+    }
+
+
+def record_from_json(data: dict[str, Any]) -> RunRecord:
+    """Raises InputError for another schema version; KeyError, TypeError or ValueError for what is no record."""
+    version = data.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"schema_version {version} of a record cannot be read by this perfgate (it reads {SCHEMA_VERSION}); "
+            "use the perfgate that wrote it, or a newer one"
+        )
+    return RunRecord(
+        **{name: data[name] for name in _PLAIN},
+        builds=_from_arms(data["builds"]),
+        arms={Arm[name.upper()]: interval_from_json(interval) for name, interval in data["arms"].items()},
+        measured_ns=_from_arms(data["measured_ns"]),
+        timeline=tuple(Second(**{**line, "arm": Arm[line["arm"].upper()]}) for line in data["timeline"]),
+        pairs=tuple(data["pairs"]),
+        phases=tuple((phase["name"], phase["duration_ns"]) for phase in data["phases"]),
+        environment=data["environment"],
+        limits=tuple(data["limits"]),
+        warnings=tuple(data["warnings"]),
+    )
+
+
+def _by_arm(values: Any) -> dict[str, Any]:
+    return {arm.name.lower(): value for arm, value in values.items()}
+
+
+def _from_arms(values: dict[str, Any]) -> dict[Arm, Any]:
+    return {Arm[name.upper()]: value for name, value in values.items()}
