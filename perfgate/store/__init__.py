@@ -1,0 +1,1 @@
+"""The built-in store: HNSW search behind Engram's HTTP API, which misbehaves on request."""

@@ -1,0 +1,92 @@
+"""How the store is made worse, on request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+
+from perfgate.operation import Operation
+from perfgate.store.api import Refusal, Reply
+from perfgate.store.memory_space import Hits, MemorySpace
+from perfgate.store.options import Misbehaviour
+from perfgate.units import NS_PER_S
+
+UNSEEN_NS = 150_000
+"""What a request costs from end to end outside of what the server can time: the kernel's part, writing the reply and
+the client's own reading. Measured with a raw-socket client on loopback; `--slow` multiplies it too."""
+
+DEATH_STATUS = 70
+
+
+class Mischief:
+    """Applies the switches to requests. Chance comes from a fixed seed."""
+
+    def __init__(self, switches: Misbehaviour) -> None:
+        self._switches = switches
+        self._chance = random.Random(1)
+        self._seen = 0
+        self._leaked: list[bytes] = []
+        self._free_ns = 0
+
+    async def before(self, operation: Operation) -> Reply | None:
+        """Counts, leaks, dies, waits for capacity; a reply if the request is to fail."""
+        self._seen += 1
+        if self._switches.die_after is not None and self._seen > self._switches.die_after:
+            os._exit(DEATH_STATUS)
+        if self._switches.leak_bytes:
+            self._leaked.append(b"\x01" * self._switches.leak_bytes)
+        if self._switches.capacity is not None:
+            await self._wait_in_line(self._switches.capacity)
+        share, status = self._switches.fail.get(operation, (0.0, 500))
+        if share and self._chance.random() < share:
+            return Refusal(status, "INJECTED_FAILURE", "asked for by --fail").reply
+        return None
+
+    def is_empty(self, operation: Operation) -> bool:
+        return operation in self._switches.wrong_empty
+
+    def after(self, operation: Operation, arrived_ns: int) -> None:
+        """Spins until the request has taken as long as it is told to."""
+        factor = self._factor(operation)
+        if factor > 1.0:
+            natural_ns = time.monotonic_ns() - arrived_ns + UNSEEN_NS
+            until_ns = arrived_ns + round(factor * natural_ns) - UNSEEN_NS
+            while time.monotonic_ns() < until_ns:
+                pass
+
+    def distort(self, space: MemorySpace, hits: Hits) -> Hits:
+        """Some hits replaced by any other memory, with their scores."""
+        share, slots = self._switches.forget, space.num_slots
+        if not share:
+            return hits
+        return [
+            (self._chance.randrange(slots), score) if self._chance.random() < share else (slot, score)
+            for slot, score in hits
+        ]
+
+    def start_stalling(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Blocks the whole server now and then."""
+        if self._switches.stall is None:
+            return
+        seconds, period = self._switches.stall
+
+        def stall(due: float) -> None:
+            time.sleep(seconds)
+            following = max(due + period, loop.time())
+            loop.call_at(following, stall, following)
+
+        loop.call_later(period, stall, loop.time() + period)
+
+    def _factor(self, operation: Operation) -> float:
+        factor = self._switches.slow.get(operation, 1.0)
+        tail = self._switches.slow_tail.get(operation)
+        if tail is not None and self._chance.random() < tail[1]:
+            return factor * tail[0]
+        return factor
+
+    async def _wait_in_line(self, rate: float) -> None:
+        now_ns = time.monotonic_ns()
+        self._free_ns = max(now_ns, self._free_ns) + round(NS_PER_S / rate)
+        await asyncio.sleep((self._free_ns - now_ns) / NS_PER_S)
