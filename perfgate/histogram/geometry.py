@@ -1,0 +1,81 @@
+"""Which values share a bucket: the log-linear layout of HdrHistogram (Gil Tene, hdrhistogram.org)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EXACT_FLOAT_BITS = 53
+_FLOAT_EXPONENT_BIAS = 1_022  # an integer v > 0 as float64 has the biased exponent 1022 + v.bit_length()
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """`lowest_ns` and `highest_ns` span the values that are told apart, to `digits` significant decimal digits.
+
+    Buckets come in octaves of `half_count` equal ones (the first octave has twice as many); the width of a bucket is
+    `1 << (unit_magnitude + octave)` ns. Raises ValueError for a geometry that HdrHistogram does not have.
+    """
+
+    lowest_ns: int = 1_000
+    highest_ns: int = 3_600_000_000_000
+    digits: int = 3
+
+    def __post_init__(self) -> None:
+        if self.lowest_ns < 1 or not 1 <= self.digits <= 5:
+            raise ValueError(f"{self} is no geometry: lowest_ns is at least 1 and digits are 1 to 5")
+        if not 2 * self.lowest_ns <= self.highest_ns < 1 << _EXACT_FLOAT_BITS:
+            raise ValueError(f"{self} is no geometry: highest_ns is at least twice lowest_ns and below 2**53")
+
+    @property
+    def unit_magnitude(self) -> int:
+        """The first octave's buckets are `1 << unit_magnitude` ns wide."""
+        return self.lowest_ns.bit_length() - 1
+
+    @property
+    def half_magnitude(self) -> int:
+        """log2 of the buckets an octave has."""
+        return int(2 * 10**self.digits - 1).bit_length() - 1
+
+    @property
+    def half_count(self) -> int:
+        return 1 << self.half_magnitude
+
+    @property
+    def counts_length(self) -> int:
+        """How many counters a full HdrHistogram of this geometry has; indices are below it."""
+        octaves, first_untrackable = 1, (2 * self.half_count) << self.unit_magnitude
+        while first_untrackable <= self.highest_ns:
+            octaves, first_untrackable = octaves + 1, first_untrackable << 1
+        return (octaves + 1) * self.half_count
+
+    @property
+    def last_index(self) -> int:
+        """The bucket that holds `highest_ns`."""
+        return int(self.index_of(np.array([self.highest_ns], dtype=np.int64))[0])
+
+    def index_of(self, values_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The bucket of each value; values are 0 to highest_ns. The exponent of a float64 is the position of the
+        leading bit, which numpy has no function for."""
+        first_octave = (2 * self.half_count - 1) << self.unit_magnitude
+        exponents = (values_ns | first_octave).astype(np.float64).view(np.int64) >> 52
+        octaves = exponents - (_FLOAT_EXPONENT_BIAS + first_octave.bit_length())
+        return (octaves << self.half_magnitude) + (values_ns >> (octaves + self.unit_magnitude))
+
+    def lower_of(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
+        """The lowest value of each bucket, in ns."""
+        wide, octaves = indices.astype(np.int64), self._octave_of(indices)
+        return (wide - (octaves << self.half_magnitude)) << (octaves + self.unit_magnitude)
+
+    def width_of(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
+        """How many ns each bucket spans."""
+        return np.int64(1) << (self._octave_of(indices) + self.unit_magnitude)
+
+    def _octave_of(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
+        return np.maximum((indices.astype(np.int64) >> self.half_magnitude) - 1, 0)
+
+
+GEOMETRY = Geometry()
+"""The one that perfgate records in: 1 µs to 1 h with three significant digits."""
