@@ -1,0 +1,218 @@
+"""`perfgate plan`: what a scenario will send, how long it takes, what a gate can see; nothing is started."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from perfgate.gate.outlook import Outlook
+    from perfgate.plan import Plan
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+    Counts = NDArray[np.int64]
+
+EXAMPLE = """examples:
+  perfgate plan scenarios/ci/fast_regression_check.toml
+  perfgate plan scenarios/ci/fast_regression_check.toml --csv timeline.csv
+  perfgate plan scenarios/ci/fast_regression_check.toml --seed 7 --json
+
+The plan is a pure function of scenario and seed: what is shown here is exactly what any number of agents will send.
+
+exit codes: 0, or 3 for bad input"""
+
+_BARS = "▁▂▃▄▅▆▇█"
+_COLUMNS = 60
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser(
+        "plan",
+        help="show beforehand what a scenario will send, how long it takes, what a gate can see",
+        description="Show what a scenario will send, how long it takes and what a gate will be able to see.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenario", type=Path, metavar="SCENARIO", help="the scenario file (TOML)")
+    parser.add_argument("--seed", type=int, default=None, help="of the schedule (default: the scenario's)")
+    parser.add_argument(
+        "--policy", default=None, choices=("standard", "quick"), help="of the gate (default: the scenario's [gate])"
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument(
+        "--csv", default=None, metavar="FILE", help="write the timeline: time_s,operation,count; - is standard output"
+    )
+    output.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from perfgate.plan import Plan
+    from perfgate.scenario import load_scenario
+
+    plan = Plan(load_scenario(arguments.scenario), arguments.seed)
+    counts = plan.counts()
+    if arguments.csv == "-":
+        write_csv(sys.stdout, plan, counts)
+        return 0
+    mean_rate = int(counts.sum()) / (plan.duration_ns / 1e9)
+    outlook = _outlook(plan, mean_rate, arguments.policy)
+    if arguments.json:
+        import json
+
+        print(json.dumps(summary(plan, counts, outlook), indent=2, ensure_ascii=False))
+        return 0
+    print("\n".join(render(plan, counts, outlook)))
+    if arguments.csv:
+        _write_file(Path(arguments.csv), plan, counts)
+        print(f"\nTimeline   {arguments.csv}")
+    return 0
+
+
+def write_csv(file: TextIO, plan: Plan, counts: Counts) -> None:
+    """One row a second and operation of the scenario, also where the count is 0."""
+    from perfgate.operation import OPERATIONS
+
+    columns = [(OPERATIONS.index(operation), operation.value) for operation in plan.scenario.weights]
+    file.write("time_s,operation,count\n")
+    for second, row in enumerate(counts):
+        file.writelines(f"{second},{name},{row[column]}\n" for column, name in columns)
+
+
+def summary(plan: Plan, counts: Counts, outlook: Outlook) -> dict[str, Any]:
+    """Everything `render` shows, JSON-ready. Rates are requests of a second; data_bytes are the vectors' float32s."""
+    import math
+
+    from perfgate.operation import OPERATIONS
+
+    rates = _rates(plan, counts)
+    return {
+        "scenario": plan.scenario.name,
+        "digest": plan.scenario.digest,
+        "seed": plan.seed,
+        "duration_s": plan.duration_ns / 1e9,
+        "requests": int(counts.sum()),
+        "operations": {
+            operation.value: int(counts[:, OPERATIONS.index(operation)].sum()) for operation in plan.scenario.weights
+        },
+        "rate": {
+            "min": float(rates.min()),
+            "mean": float(counts.sum() / plan.duration_ns * 1e9),
+            "max": float(rates.max()),
+        },
+        "data_bytes": data_bytes(plan),
+        "gate": {
+            "policy": outlook.policy,
+            "margin": outlook.margin,
+            "pairs": [outlook.first_look, outlook.last_look],
+            "seconds": [outlook.shortest_ns / 1e9, outlook.longest_ns / 1e9],
+            "detectable_80": {
+                sight.operation.value: {
+                    host: value if math.isfinite(value) else None for host, value in sight.detectable.items()
+                }
+                for sight in outlook.sights
+            },
+        },
+    }
+
+
+def render(plan: Plan, counts: Counts, outlook: Outlook) -> list[str]:
+    """The summary as aligned lines."""
+    from perfgate.gate.outlook import describe
+    from perfgate.units import format_count, format_duration
+
+    scenario, rates = plan.scenario, _rates(plan, counts)
+    mean = counts.sum() / plan.duration_ns * 1e9
+    parameters = ", ".join(f"{name} {value:,g}" for name, value in scenario.arrival.parameters.items())
+    sections = [
+        ("Arrivals", [f"{scenario.arrival.pattern} ({parameters}), seed {plan.seed}"]),
+        (
+            "Requests",
+            [f"{format_count(int(counts.sum()))} in {format_duration(plan.duration_ns)}", *_operations(plan, counts)],
+        ),
+        (
+            "Rate",
+            [f"{rates.min():,.0f} / {mean:,.0f} / {rates.max():,.0f} a second (min / mean / max)", sparkline(rates)],
+        ),
+        ("Data", _data(plan)),
+        ("A run", [f"{format_duration(plan.duration_ns)} of load, after starting and loading the store"]),
+        ("A gate", describe(outlook)),
+    ]
+    lines = [scenario.name, *([f"  {scenario.description}"] if scenario.description else []), ""]
+    for title, rows in sections:
+        lines += [f"{title if number == 0 else '':<10} {row}".rstrip() for number, row in enumerate(rows)]
+    return lines
+
+
+def sparkline(values: NDArray[np.float64]) -> str:
+    """Means of up to 60 stretches of the values, from 0 to the highest."""
+    import numpy as np
+
+    means = [float(part.mean()) for part in np.array_split(values, min(_COLUMNS, len(values)))]
+    top = max(means) or 1.0
+    return "".join(_BARS[min(len(_BARS) - 1, int(mean / top * len(_BARS)))] for mean in means)
+
+
+def data_bytes(plan: Plan) -> int:
+    """Bytes of the vectors of nodes, queries and pool as float32."""
+    vectors = plan.scenario.data.num_nodes + plan.num_queries + plan.store_pool
+    return vectors * plan.scenario.data.embedding_dim * 4
+
+
+def _outlook(plan: Plan, mean_rate: float, policy: str | None) -> Outlook:
+    from perfgate.gate.outlook import gate_outlook
+    from perfgate.gate.policy_load import policy_for
+
+    return gate_outlook(plan.scenario, policy_for(plan.scenario.gate, policy), mean_rate)
+
+
+def _rates(plan: Plan, counts: Counts) -> NDArray[np.float64]:
+    """Requests a second in each second; a last one that is cut short is scaled to its length."""
+    rates: NDArray[np.float64] = counts.sum(axis=1).astype(float)
+    rest = plan.duration_ns % 1_000_000_000
+    if rest:
+        rates[-1] *= 1e9 / rest
+    return rates
+
+
+def _operations(plan: Plan, counts: Counts) -> list[str]:
+    from perfgate.operation import OPERATIONS
+
+    total = max(1, int(counts.sum()))
+    rows = [(operation.value, int(counts[:, OPERATIONS.index(operation)].sum())) for operation in plan.scenario.weights]
+    width = max(len(name) for name, _ in rows)
+    return [f"  {name:<{width}}  {count:>13,}  {count / total * 100:5.1f} %" for name, count in rows]
+
+
+def _data(plan: Plan) -> list[str]:
+    data = plan.scenario.data
+    spaces = f"{data.memory_spaces:,} memory spaces" if data.memory_spaces > 1 else "1 memory space"
+    return [
+        f"{data.num_nodes:,} nodes of {data.embedding_dim:,} dimensions ({data.embedding.kind}) in {spaces}",
+        f"{plan.num_queries:,} queries, a pool of {plan.store_pool:,} vectors to store; "
+        f"{_bytes(data_bytes(plan))} of vectors in all",
+    ]
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def _write_file(path: Path, plan: Plan, counts: Counts) -> None:
+    from perfgate.errors import InputError
+
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            write_csv(file, plan, counts)
+    except OSError as error:
+        raise InputError(
+            f"--csv {path}: cannot be written: {error.strerror}: name a file in a writable place"
+        ) from error
