@@ -66,10 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
 
         print(json.dumps(summary(plan, counts, outlook), indent=2, ensure_ascii=False))
         return 0
-    print("\n".join(render(plan, counts, outlook)))
     if arguments.csv:
         _write_file(Path(arguments.csv), plan, counts)
-        print(f"\nTimeline   {arguments.csv}")
+    print("\n".join(render(plan, counts, outlook)))
+    if arguments.csv:
+        print(f"Timeline   {arguments.csv}")
     return 0
 
 

@@ -81,11 +81,11 @@ def describe(outlook: Outlook) -> list[str]:
         else f"{outlook.last_look} pairs"
     )
     lines = [
-        f"{pairs} of fresh processes ({outlook.policy} policy): {format_duration(outlook.shortest_ns)} to "
-        f"{format_duration(outlook.longest_ns)}, if the store starts in {format_duration(ASSUMED_START_NS)}; loading "
-        f"comes on top",
-        f"blocks a p99 that is {format_percent(outlook.margin)} worse or more, once it can tell; in 80 % of gates it "
-        f"can tell from (quiet host / typical host):",
+        f"{pairs} of fresh processes ({outlook.policy} policy)",
+        f"{format_duration(outlook.shortest_ns)} to {format_duration(outlook.longest_ns)} after loading, if the store "
+        f"starts in {format_duration(ASSUMED_START_NS)}",
+        f"blocks p99s that are more than {format_percent(outlook.margin)} worse; 4 gates in 5 will see (quiet host / "
+        f"typical host):",
     ]
     width = max(len(sight.operation.value) for sight in outlook.sights)
     for sight in outlook.sights:

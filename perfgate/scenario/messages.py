@@ -25,9 +25,9 @@ _WISHES = {
     "table_type": "a table",
     "model_type": "a table",
     "finite_number": "a finite number",
-    "greater_than": "greater than {gt:g}",
+    "greater_than": "greater than {gt:,}",
     "greater_than_equal": "at least {ge:,}",
-    "less_than": "less than {lt:g}",
+    "less_than": "less than {lt:,}",
     "less_than_equal": "at most {le:,}",
     "literal_error": "{expected}",
     "union_tag_invalid": "{expected_tags}",
@@ -72,7 +72,7 @@ def show(value: Any) -> str:
 
 
 def _describe(error: ErrorDetails, document: Mapping[str, Any], examples: Mapping[Path, Any]) -> tuple[Path, str]:
-    kind, context = error["type"], error.get("ctx", {})
+    kind, context = error["type"], {key: _whole(item) for key, item in error.get("ctx", {}).items()}
     path = _path(error["loc"], document)
     if kind in ("unknown_key", "field_value"):
         path = (*path, str(context["key"]))
@@ -156,6 +156,11 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for part in get_args(annotation):
         yield from _models(part)
+
+
+def _whole(item: Any) -> Any:
+    """Bounds as people write them: 1,000 rather than 1,000.0."""
+    return int(item) if isinstance(item, float) and item.is_integer() else item
 
 
 def _shorten(text: str) -> str:

@@ -5,6 +5,7 @@ Every number is strict (no bool, no text, no infinity); examples are what a mess
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -185,7 +186,7 @@ class Gate(Table):
 
     @model_validator(mode="after")
     def _looks_ascend(self) -> Self:
-        if self.looks and any(after <= before for before, after in zip(self.looks, self.looks[1:], strict=False)):
+        if self.looks and any(after <= before for before, after in pairwise(self.looks)):
             wish = "numbers of pairs in ascending order"
             raise PydanticCustomError("field_value", "does not ascend", {"key": "looks", "wish": wish})
         return self
