@@ -1,0 +1,128 @@
+"""Engram's HTTP API, which the built-in store speaks too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote_plus
+
+import orjson
+
+from perfgate.dataset import Dataset, node_id, stored_id
+from perfgate.operation import Operation
+from perfgate.outcome import Outcome
+from perfgate.targets.adapter import GOOD, Judgement
+from perfgate.targets.model import Target
+
+EXAMPLE_BYTES = 160
+TIERS = ("vivid", "associated", "reconstructed")
+
+
+class EngramAdapter:
+    """Each vector's JSON text was encoded once, with the data set; a request is joined from ready parts."""
+
+    def __init__(self, target: Target, dataset: Dataset, host: str, port: int) -> None:
+        options = target.options
+        self._dataset = dataset
+        self._host = f"Host: {host}:{port}\r\n".encode()
+        self._confidence = str(float(options["confidence"])).encode()
+        self._space = str(options["space"])
+        self._spaces = [self._space_line(number) for number in range(dataset.spaces)]
+        self._tail = f"&max_results={int(options['max_results'])}&threshold={float(options['threshold']):g}".encode()
+        self._results = int(options["max_results"])
+
+    def encode(self, operation: Operation, key: int, index: int) -> bytes:
+        data = self._dataset
+        if operation is Operation.STORE:
+            return self._remember(stored_id(index), data.pool_text(index), data.encoded_pool(key), data.space(key))
+        if operation is Operation.RECALL:
+            return self._recall(b"query=" + quote_plus(data.query_text(key)).encode(), data.space(key))
+        # Square brackets are not allowed in a query as they are (RFC 3986).
+        numbers = b"".join((b"embedding=%5B", data.encoded_query(key)[1:-1], b"%5D"))
+        return self._recall(numbers, data.space(key))
+
+    def judge(
+        self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool
+    ) -> Judgement:
+        if status != (201 if operation is Operation.STORE else 200):
+            return Judgement(Outcome.BAD_STATUS, example=f"{operation.value}: status {status}: {_shorten(body)}")
+        if not deep:
+            return GOOD if body[:1] == b"{" else _wrong(operation, "no JSON object", body)
+        try:
+            reply = orjson.loads(body)
+            if operation is Operation.STORE:
+                return GOOD if reply["memory_id"] else _wrong(operation, "an empty memory_id", body)
+            ids = _ids(reply["memories"])
+        except (ValueError, KeyError, TypeError) as error:
+            return _wrong(operation, f"{type(error).__name__} {error}", body)
+        if not ids:
+            return _wrong(operation, "no results", body)
+        wanted = self._wanted(operation, key)
+        return Judgement(Outcome.OK, found=len(wanted.intersection(ids[: self._results])), expected=len(wanted))
+
+    def encode_load(self, node: int) -> bytes:
+        data = self._dataset
+        return self._remember(node_id(node), data.text(node), data.encoded_node(node), data.space(node))
+
+    def encode_load_batch(self, nodes: Sequence[int]) -> bytes | None:
+        return None
+
+    def loaded(self, status: int, body: bytes) -> str:
+        return "" if status == 201 else f"status {status}: {_shorten(body)}"
+
+    def encode_count(self) -> bytes:
+        space = f"?space={self._space}" if self._dataset.spaces == 1 else ""
+        return self._get(f"/api/v1/system/health{space}".encode(), b"")
+
+    def read_count(self, status: int, body: bytes) -> int:
+        if status != 200:
+            raise ValueError(f"status {status}: {_shorten(body)}")
+        try:
+            names = {self._name(number) for number in range(self._dataset.spaces)}
+            spaces = orjson.loads(body)["spaces"]
+            return sum(int(space["memories"]) for space in spaces if space.get("space", self._space) in names)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no count in {_shorten(body)}") from error
+
+    def alive_request(self) -> bytes:
+        return self._get(b"/health/alive", b"")
+
+    def _wanted(self, operation: Operation, key: int) -> set[str]:
+        if operation is Operation.RECALL:
+            return {node_id(key)}
+        truth: Iterable[Any] = self._dataset.truth[key][: self._results].tolist()
+        return {node_id(node) for node in truth if node >= 0}
+
+    def _remember(self, identity: str, text: str, vector: memoryview, space: int) -> bytes:
+        start = b'{"id":"%b","content":%b,"confidence":%b,"embedding":' % (
+            identity.encode(), orjson.dumps(text), self._confidence,
+        )  # fmt: skip
+        length = b"Content-Length: %d\r\n\r\n" % (len(start) + len(vector) + 1)
+        line = b"POST /api/v1/memories/remember HTTP/1.1\r\n"
+        kind = b"Content-Type: application/json\r\n"
+        return b"".join((line, self._host, self._spaces[space], kind, length, start, vector, b"}"))
+
+    def _recall(self, question: bytes, space: int) -> bytes:
+        return self._get(b"".join((b"/api/v1/memories/recall?", question, self._tail)), self._spaces[space])
+
+    def _get(self, path: bytes, space: bytes) -> bytes:
+        return b"".join((b"GET ", path, b" HTTP/1.1\r\n", self._host, space, b"\r\n"))
+
+    def _name(self, number: int) -> str:
+        return self._space if self._dataset.spaces == 1 else f"{self._space}-{number}"
+
+    def _space_line(self, number: int) -> bytes:
+        return f"X-Memory-Space: {self._name(number)}\r\n".encode()
+
+
+def _ids(memories: Any) -> list[str]:
+    return [memory["id"] for tier in TIERS for memory in memories.get(tier, ())]
+
+
+def _wrong(operation: Operation, what: str, body: bytes) -> Judgement:
+    return Judgement(Outcome.WRONG_ANSWER, example=f"{operation.value}: {what} in {_shorten(body)}")
+
+
+def _shorten(body: bytes) -> str:
+    text = body[:EXAMPLE_BYTES].decode(errors="replace")
+    return text + ("…" if len(body) > EXAMPLE_BYTES else "")

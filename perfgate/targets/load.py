@@ -1,0 +1,88 @@
+"""From a target file or its canonical JSON to a frozen Target; every way of being wrong ends in one InputError."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from perfgate.errors import InputError
+from perfgate.operation import Operation
+from perfgate.scenario.load import parse_toml, read_text
+from perfgate.scenario.locate import find_line
+from perfgate.scenario.messages import explain, show, suggest
+from perfgate.targets.model import HostSpec, Target
+from perfgate.targets.registry import ADAPTERS
+from perfgate.targets.schema import Host, TargetFile
+from perfgate.units import seconds_to_ns
+
+
+def load_target(path: str | Path) -> Target:
+    """Read and check a target file. Raises InputError naming file, line, field, value and remedy."""
+    path = Path(path)
+    text = read_text(path)
+    return _target(parse_toml(text, str(path)), str(path), text)
+
+
+def target_from_json(source: str) -> Target:
+    """The target whose `source` this is. Raises InputError for anything else."""
+    try:
+        document = json.loads(source)
+    except ValueError as error:
+        raise InputError(f"target: not JSON ({error}): send Target.source as it is") from error
+    return _target(document, "target", "")
+
+
+def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
+    try:
+        checked = TargetFile.model_validate(document)
+    except ValidationError as error:
+        raise InputError(explain(error.errors(), TargetFile, document, origin, text)) from None
+    kind = ADAPTERS.get(checked.adapter)
+    if kind is None:
+        raise InputError(
+            f"{_where(origin, text, 'adapter')}: adapter = {show(checked.adapter)} does not exist: "
+            f"{suggest(checked.adapter, sorted(ADAPTERS))}"
+        )
+    for option in checked.options:
+        if option not in kind.options:
+            raise InputError(
+                f"{_where(origin, text, 'options', option)}: options.{option} is an unknown option of adapter "
+                f"{checked.adapter}: {suggest(option, sorted(kind.options))}"
+            )
+    operations = frozenset(map(Operation, checked.operations)) if checked.operations is not None else kind.operations
+    if missing := operations - kind.operations:
+        raise InputError(
+            f"{_where(origin, text, 'operations')}: operations names {sorted(missing)[0].value}, which adapter "
+            f"{checked.adapter} does not have; it has {', '.join(sorted(kind.operations))}"
+        )
+    return Target(
+        name=checked.name,
+        description=checked.description,
+        adapter=checked.adapter,
+        operations=operations,
+        options={**kind.options, **checked.options},
+        host=_host(checked.host) if checked.host else None,
+        variants={name: tuple(variant.arguments) for name, variant in checked.variants.items()},
+        source=json.dumps(checked.model_dump(mode="json", exclude_unset=True), sort_keys=True, separators=(",", ":")),
+    )
+
+
+def _host(host: Host) -> HostSpec:
+    return HostSpec(
+        command=tuple(host.command),
+        environment=host.environment,
+        start_timeout_ns=seconds_to_ns(host.start_timeout_seconds),
+        stop_signal=host.stop_signal,
+        stop_grace_ns=seconds_to_ns(host.stop_grace_seconds),
+        copyable=host.copyable,
+        load_connections=host.load_connections,
+    )
+
+
+def _where(origin: str, text: str, *path: str) -> str:
+    line = find_line(text, path)
+    return f"{origin}:{line}" if line else origin
