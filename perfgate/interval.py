@@ -127,6 +127,6 @@ class Interval:
             },
             lag=Histogram.merge([part.lag for part in parts]),
             wait=Histogram.merge([part.wait for part in parts]),
-            worker="+".join(sorted({part.worker for part in parts if part.worker})),
+            worker="+".join(sorted({name for part in parts for name in part.worker.split("+") if name})),
             examples=tuple(dict.fromkeys(example for part in parts for example in part.examples))[: len(OUTCOMES)],
         )

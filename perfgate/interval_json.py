@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from perfgate.histogram import Histogram
@@ -13,10 +14,13 @@ _PLAIN = ("segment", "start_ns", "end_ns", "due", "sent", "last_done_ns", "worke
 
 
 def operation_to_json(part: OperationInterval) -> dict[str, Any]:
+    """JSON-ready; `outcomes` names only what occurred."""
     return {
         "response": part.response.to_json(),
         "service": part.service.to_json(),
-        "outcomes": {outcome.name.lower(): count for outcome, count in zip(OUTCOMES, part.outcomes, strict=True) if count},
+        "outcomes": {
+            outcome.name.lower(): count for outcome, count in zip(OUTCOMES, part.outcomes, strict=True) if count
+        },
         "checked": part.checked,
         "found": part.found,
         "expected": part.expected,
@@ -24,11 +28,12 @@ def operation_to_json(part: OperationInterval) -> dict[str, Any]:
     }
 
 
-def operation_from_json(data: dict[str, Any]) -> OperationInterval:
+def operation_from_json(data: Mapping[str, Any]) -> OperationInterval:
+    """Raises KeyError, TypeError or ValueError for what `operation_to_json` did not write."""
     return OperationInterval(
         response=Histogram.from_json(data["response"]),
         service=Histogram.from_json(data["service"]),
-        outcomes=tuple(int(data["outcomes"].get(outcome.name.lower(), 0)) for outcome in OUTCOMES),
+        outcomes=_outcomes(data["outcomes"]),
         checked=data["checked"],
         found=data["found"],
         expected=data["expected"],
@@ -36,7 +41,16 @@ def operation_from_json(data: dict[str, Any]) -> OperationInterval:
     )
 
 
+def _outcomes(counts: Mapping[str, int]) -> tuple[int, ...]:
+    """Refuses an outcome it does not know: left out, a failure would vanish from the totals."""
+    known = {outcome.name.lower() for outcome in OUTCOMES}
+    if unknown := sorted(set(counts) - known):
+        raise ValueError(f"unknown outcomes {unknown}")
+    return tuple(counts.get(outcome.name.lower(), 0) for outcome in OUTCOMES)
+
+
 def interval_to_json(interval: Interval) -> dict[str, Any]:
+    """JSON-ready."""
     return {
         **{name: getattr(interval, name) for name in _PLAIN},
         "operations": {name.value: operation_to_json(part) for name, part in interval.operations.items()},
@@ -46,8 +60,8 @@ def interval_to_json(interval: Interval) -> dict[str, Any]:
     }
 
 
-def interval_from_json(data: dict[str, Any]) -> Interval:
-    """Raises KeyError or ValueError for what `interval_to_json` did not write."""
+def interval_from_json(data: Mapping[str, Any]) -> Interval:
+    """Raises KeyError, TypeError or ValueError for what `interval_to_json` did not write."""
     return Interval(
         **{name: data[name] for name in _PLAIN},
         operations={Operation(name): operation_from_json(part) for name, part in data["operations"].items()},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from perfgate.errors import InputError, MeasurementError
 from perfgate.interval import Interval
@@ -25,10 +27,12 @@ class IntervalWriter:
         try:
             self._file = path.open("x", encoding="utf-8")
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}; give a directory that can be written and has no record yet") from error
+            remedy = "give a directory that can be written and has no record yet"
+            raise InputError(f"{path}: {error.strerror}; {remedy}") from error
         self._write({"kind": KIND, "version": VERSION})
 
     def append(self, pair: int, interval: Interval) -> None:
+        """Adds one line; `pair` is Pair.number, 0 in a run without pairs."""
         self._write({"pair": pair, **interval_to_json(interval)})
         self.count += 1
 
@@ -53,37 +57,61 @@ class IntervalWriter:
 
 @dataclass(slots=True)
 class IntervalLog:
-    """What a log holds: (pair, interval) in order of arrival. truncated: the last line was only half written."""
+    """What a log holds: (pair, interval) in order of arrival; iterating gives the same.
+
+    truncated: the last line was only half written, as when the run was killed, and is left out.
+    """
 
     intervals: list[tuple[int, Interval]] = field(default_factory=list)
     truncated: bool = False
 
+    def __iter__(self) -> Iterator[tuple[int, Interval]]:
+        return iter(self.intervals)
+
+    def __len__(self) -> int:
+        return len(self.intervals)
+
 
 def read_intervals(path: Path) -> IntervalLog:
-    """Raises InputError naming file and line for what is no log, or one of a newer perfgate."""
+    """Raises InputError naming file, line and remedy for what is no log, or one of another perfgate."""
+    log = IntervalLog()
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            _check_head(path, file.readline())
+            for number, line in enumerate(file, start=2):
+                if not line.endswith("\n"):
+                    log.truncated = True
+                    break
+                log.intervals.append(_parse(path, number, line))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give the directory of a run") from error
-    complete, rest = lines[:-1], lines[-1]
-    _check_head(path, complete[0] if complete else rest)
-    log = IntervalLog(truncated=bool(rest))
-    for number, line in enumerate(complete[1:], start=2):
-        try:
-            data = json.loads(line)
-            log.intervals.append((int(data["pair"]), interval_from_json(data)))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}:{number}: not an interval ({error}); the file was changed after the run") from error
     return log
 
 
+def _parse(path: Path, number: int, line: str) -> tuple[int, Interval]:
+    try:
+        data = json.loads(line)
+        return int(data["pair"]), interval_from_json(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        remedy = "the file was changed after the run: restore it, or delete this line to read the others"
+        raise InputError(f"{path}:{number}: not an interval ({error!r}); {remedy}") from error
+
+
 def _check_head(path: Path, line: str) -> None:
+    head = _head(line)
+    if head.get("kind") != KIND:
+        raise InputError(f"{path}:1: is not an interval log of perfgate; give the directory of a run")
+    version = head.get("version")
+    if version != VERSION:
+        raise InputError(
+            f"{path}:1: version {version} of an interval log cannot be read by this perfgate (it reads {VERSION}); "
+            "use the perfgate that wrote it, or a newer one"
+        )
+
+
+def _head(line: str) -> dict[str, Any]:
     try:
         head = json.loads(line)
-        kind, version = head["kind"], head["version"]
-    except (ValueError, KeyError, TypeError):
-        kind, version = None, None
-    if kind != KIND:
-        raise InputError(f"{path}:1: is not an interval log of perfgate; give the directory of a run")
-    if version != VERSION:
-        raise InputError(f"{path}:1: version {version} is newer than this perfgate reads ({VERSION}); upgrade perfgate")
+    except ValueError:
+        return {}
+    return head if isinstance(head, dict) else {}

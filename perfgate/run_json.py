@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from perfgate.errors import InputError
@@ -16,6 +17,7 @@ _PLAIN = (
 
 
 def record_to_json(record: RunRecord) -> dict[str, Any]:
+    """JSON-ready, with the schema version first."""
     return {
         "schema_version": SCHEMA_VERSION,
         **{name: getattr(record, name) for name in _PLAIN},
@@ -31,14 +33,24 @@ def record_to_json(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def record_from_json(data: dict[str, Any]) -> RunRecord:
-    """Raises InputError for another schema version; KeyError, TypeError or ValueError for what is no record."""
-    version = data.get("schema_version")
+def record_from_json(data: Mapping[str, Any]) -> RunRecord:
+    """Raises InputError for another schema version, or for what is no record; the caller knows the file."""
+    if not isinstance(data, Mapping) or "schema_version" not in data:
+        raise InputError("not a record of perfgate (it has no schema_version); give the directory of a run")
+    version = data["schema_version"]
     if version != SCHEMA_VERSION:
         raise InputError(
             f"schema_version {version} of a record cannot be read by this perfgate (it reads {SCHEMA_VERSION}); "
             "use the perfgate that wrote it, or a newer one"
         )
+    try:
+        return _record(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        remedy = "the file was changed after the run: restore it, or run again"
+        raise InputError(f"not a record of perfgate ({error!r}); {remedy}") from error
+
+
+def _record(data: Mapping[str, Any]) -> RunRecord:
     return RunRecord(
         **{name: data[name] for name in _PLAIN},
         builds=_from_arms(data["builds"]),
@@ -53,9 +65,9 @@ def record_from_json(data: dict[str, Any]) -> RunRecord:
     )
 
 
-def _by_arm(values: Any) -> dict[str, Any]:
+def _by_arm(values: Mapping[Arm, Any]) -> dict[str, Any]:
     return {arm.name.lower(): value for arm, value in values.items()}
 
 
-def _from_arms(values: dict[str, Any]) -> dict[Arm, Any]:
+def _from_arms(values: Mapping[str, Any]) -> dict[Arm, Any]:
     return {Arm[name.upper()]: value for name, value in values.items()}

@@ -80,7 +80,8 @@ def _to_tokens(indices: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray
     gaps = np.diff(indices, prepend=np.int64(-1)) - 1
     pairs = np.stack((np.where(gaps > 1, -gaps, 0), counts), axis=1)
     wanted = np.stack((gaps > 0, np.ones(len(gaps), dtype=np.bool_)), axis=1)
-    return pairs[wanted]
+    tokens: NDArray[np.int64] = pairs[wanted]
+    return tokens
 
 
 def _from_tokens(tokens: NDArray[np.int64], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -71,10 +71,12 @@ class Geometry:
 
     def width_of(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
         """How many ns each bucket spans."""
-        return np.int64(1) << (self._octave_of(indices) + self.unit_magnitude)
+        widths: NDArray[np.int64] = np.int64(1) << (self._octave_of(indices) + self.unit_magnitude)
+        return widths
 
     def _octave_of(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
-        return np.maximum((indices.astype(np.int64) >> self.half_magnitude) - 1, 0)
+        octaves: NDArray[np.int64] = np.maximum((indices.astype(np.int64) >> self.half_magnitude) - 1, 0)
+        return octaves
 
 
 GEOMETRY = Geometry()

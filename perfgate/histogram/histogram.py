@@ -19,8 +19,9 @@ from perfgate.histogram.geometry import GEOMETRY, Geometry
 class Histogram:
     """Only buckets that hold something are kept.
 
-    buckets: int32[n], sorted indices in `geometry`; counts: int64[n], all > 0; both read-only. overflow: values above
-    geometry.highest_ns, counted but not told apart. min_ns, max_ns: the exact extremes, overflow included; 0 when empty.
+    buckets: int32[n], sorted indices in `geometry`; counts: int64[n], all > 0; both read-only.
+    overflow: how many values lay above geometry.highest_ns; they count, but are not told apart.
+    min_ns, max_ns: the exact extremes, overflow included; 0 when empty.
     """
 
     buckets: NDArray[np.int32]
@@ -121,12 +122,13 @@ class Histogram:
         if not self.total:
             return np.full(shares.shape, np.nan)
         ranks = shares * self.total
-        result = np.full(shares.shape, float(self.max_ns))
+        result = np.where(ranks > 0, float(self.max_ns), float(self.min_ns))
         if len(self.counts):
             ends = np.cumsum(self.counts)
             inside = ranks <= ends[-1]
             result[inside] = self._interpolate(ranks[inside], ends)
-        return np.clip(result, self.min_ns, self.max_ns)
+        clamped: NDArray[np.float64] = np.clip(result, self.min_ns, self.max_ns)
+        return clamped
 
     def _interpolate(self, ranks: NDArray[np.float64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
         position = np.searchsorted(ends, ranks, side="left")
@@ -177,6 +179,8 @@ class Histogram:
             overflow, low, high = (int(data[name]) for name in ("overflow", "min_ns", "max_ns"))
         except (KeyError, TypeError, binascii.Error) as error:
             raise ValueError(f"not a histogram (hdr, overflow, min_ns, max_ns): {error!r}") from error
+        if overflow < 0 or not 0 <= low <= high:
+            raise ValueError(f"not a histogram: overflow {overflow}, min_ns {low}, max_ns {high}")
         decoded = cls.decode(hdr, geometry)
         return cls(decoded.buckets, decoded.counts, overflow, low, high, geometry)
 
