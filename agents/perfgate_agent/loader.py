@@ -1,0 +1,138 @@
+"""Loads a data set into a store: a closed loop over several connections, verified afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from perfgate.errors import TargetError
+from perfgate.operation import Operation
+from perfgate.outcome import Outcome
+from perfgate.targets.adapter import Adapter
+from perfgate_agent.exchange import Exchange
+from perfgate_agent.pool import Pool
+from perfgate_agent.probe import exchange
+
+REQUEST_S = 60.0
+SAMPLES = 5
+SETTLE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadingReport:
+    """What the store holds afterwards, and how long it took."""
+
+    count: int
+    duration_ns: int
+
+
+class Loader:
+    """One load of `num_nodes` memories into the store at host:port."""
+
+    def __init__(
+        self, adapter: Adapter, host: str, port: int, num_nodes: int, connections: int,
+        progress: Callable[[float], None] = lambda fraction: None,
+    ) -> None:  # fmt: skip
+        self._adapter = adapter
+        self._host, self._port = host, port
+        self._num_nodes = num_nodes
+        self._progress = progress
+        self._connections = connections
+        self._pool = Pool(host, port, connections, self._answered, self._failed)
+        self._next = self._done = 0
+        self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def load(self) -> LoadingReport:
+        """Raises TargetError saying which memory was refused, and with what words."""
+        began = time.monotonic_ns()
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            for _ in range(min(self._connections, self._num_nodes)):
+                self._submit()
+            await self._finished
+        finally:
+            watch.cancel()
+            await self._pool.close()
+        count = await self._count()
+        await self._find_samples()
+        self._progress(1.0)
+        return LoadingReport(count, time.monotonic_ns() - began)
+
+    def _submit(self) -> None:
+        if self._next < self._num_nodes:
+            request = Exchange(time.monotonic_ns(), 0, self._next, self._next, False, None)
+            request.payload = self._adapter.encode_load(self._next)
+            self._next += 1
+            self._pool.submit(request)
+
+    def _answered(self, request: Exchange, status: int, body: bytes) -> None:
+        if self._finished.done():
+            return
+        if problem := self._adapter.loaded(status, body):
+            self._fail(request, problem)
+            return
+        self._done += 1
+        if self._done % 500 == 0:
+            self._progress(self._done / self._num_nodes)
+        if self._done == self._num_nodes:
+            self._finished.set_result(None)
+        else:
+            self._submit()
+
+    def _failed(self, request: Exchange, outcome: Outcome, example: str) -> None:
+        if outcome is not Outcome.ABANDONED and not self._finished.done():
+            self._fail(request, f"{outcome.label} ({example})")
+
+    def _fail(self, request: Exchange, problem: str) -> None:
+        self._finished.set_exception(
+            TargetError(f"loading memory {request.key + 1} of {self._num_nodes} failed: {problem}; is the adapter right?")
+        )
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            self._pool.sweep(time.monotonic_ns(), round(REQUEST_S * 1e9))
+
+    async def _count(self) -> int:
+        """The store's own count, once it has settled."""
+        deadline, count = time.monotonic() + SETTLE_S, -1
+        while True:
+            try:
+                count = self._adapter.read_count(*await self._ask(self._adapter.encode_count()))
+            except ValueError as error:
+                raise TargetError(f"the store's count cannot be read after loading: {error}") from error
+            if count == self._num_nodes:
+                return count
+            if time.monotonic() > deadline:
+                raise TargetError(
+                    f"the store holds {count} memories after {self._num_nodes} were loaded and acknowledged: it drops or "
+                    "merges some (are vectors too similar?), or counts another memory space"
+                )
+            await asyncio.sleep(0.1)
+
+    async def _find_samples(self) -> None:
+        """Some memories must be found again by their text before anything is measured."""
+        for number in range(SAMPLES):
+            node = number * (self._num_nodes - 1) // max(1, SAMPLES - 1)
+            status, body = await self._ask(self._adapter.encode(Operation.RECALL, node, 0))
+            judged = self._adapter.judge(Operation.RECALL, node, 0, status, body, deep=True)
+            if judged.outcome is not Outcome.OK or not judged.found:
+                why = judged.example or "other memories came back"
+                raise TargetError(f"memory {node} of {self._num_nodes} was loaded but is not found again: {why}")
+
+    async def _ask(self, request: bytes) -> tuple[int, bytes]:
+        try:
+            return await exchange(self._host, self._port, request, REQUEST_S)
+        except (OSError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise TargetError(f"the store at {self._host}:{self._port} stopped answering while loading: {reason}") from error
+
+
+async def load_nodes(
+    adapter: Adapter, host: str, port: int, num_nodes: int, connections: int,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> LoadingReport:  # fmt: skip
+    """See Loader."""
+    return await Loader(adapter, host, port, num_nodes, connections, progress).load()

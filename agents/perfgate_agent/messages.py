@@ -1,0 +1,79 @@
+"""What an agent and its own worker processes say to each other, pickled with its length in front, over a socket pair
+that nobody else can reach."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from perfgate.interval import Interval
+from perfgate.load_report import LoadReport
+from perfgate.segment import Arm, Segment
+
+LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Scenario and target travel as canonical JSON, as over the wire."""
+
+    scenario_json: str
+    seed: int
+    target_json: str
+    cache_dir: str
+    lanes: tuple[int, ...]
+    addresses: Mapping[Arm, tuple[str, int]]
+    segments: tuple[Segment, ...]
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Prepared: may be started at any moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartAt:
+    monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the running load early."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalMessage:
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    report: LoadReport
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    text: str
+
+
+Message = Prepare | Ready | StartAt | Stop | IntervalMessage | Finished | Failed
+
+
+def frame(message: Message) -> bytes:
+    """One message as bytes."""
+    body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    return LENGTH.pack(len(body)) + body
+
+
+async def read_message(reader: asyncio.StreamReader) -> Message | None:
+    """The next message; None when the other side has closed."""
+    try:
+        (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
+        message: Message = pickle.loads(await reader.readexactly(length))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    return message

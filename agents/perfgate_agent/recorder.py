@@ -1,0 +1,116 @@
+"""Records how exchanges ended: raw samples of about a second at a time, turned into histograms when there is time."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+
+from perfgate.histogram import Histogram
+from perfgate.interval import FAILED_KEYS_KEPT, Interval, OperationInterval
+from perfgate.operation import OPERATIONS
+from perfgate.outcome import OUTCOMES, Outcome
+from perfgate_agent.exchange import Exchange
+
+
+class Part:
+    """What is recorded of one operation."""
+
+    __slots__ = ("checked", "expected", "failed", "found", "outcomes", "response", "service")
+
+    def __init__(self) -> None:
+        self.response = array("q")
+        self.service = array("q")
+        self.outcomes = [0] * len(OUTCOMES)
+        self.checked = 0
+        self.found = 0
+        self.expected = 0
+        self.failed: list[int] = []
+
+
+class Bucket:
+    """One interval while it is being recorded. start_ns, end_ns: on the run's clock; origin_ns: where that clock's zero
+    lies on the monotonic clock. `closed`: no further request will be added."""
+
+    __slots__ = (
+        "closed", "due", "end_ns", "ended", "examples", "lag", "last_done_ns", "origin_ns", "parts", "segment", "sent",
+        "start_ns", "wait",
+    )  # fmt: skip
+
+    def __init__(self, segment: int, start_ns: int, end_ns: int, origin_ns: int) -> None:
+        self.segment = segment
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+        self.origin_ns = origin_ns
+        self.due = 0
+        self.sent = 0
+        self.ended = 0
+        self.last_done_ns = 0
+        self.parts: dict[int, Part] = {}
+        self.lag = array("q")
+        self.wait = array("q")
+        self.examples: dict[Outcome, str] = {}
+        self.closed = False
+
+    @property
+    def complete(self) -> bool:
+        return self.closed and self.ended == self.due
+
+    def answered(self, exchange: Exchange) -> None:
+        """The hot one: a request whose outcome is OK."""
+        part = self.parts.get(exchange.code) or self._part(exchange.code)
+        part.outcomes[0] += 1
+        done = exchange.done_ns
+        part.response.append(done - exchange.at_ns)
+        part.service.append(done - exchange.sent_ns)
+        if exchange.expected:
+            part.found += exchange.found
+            part.expected += exchange.expected
+        if exchange.checked:
+            part.checked += 1
+        self._end(exchange)
+
+    def failed(self, exchange: Exchange, outcome: Outcome, example: str) -> None:
+        """Any other outcome: counted by kind, never a latency."""
+        part = self.parts.get(exchange.code) or self._part(exchange.code)
+        part.outcomes[outcome] += 1
+        if len(part.failed) < FAILED_KEYS_KEPT:
+            part.failed.append(exchange.index)
+        if example and outcome not in self.examples:
+            self.examples[outcome] = example
+        self._end(exchange)
+
+    def _part(self, code: int) -> Part:
+        part = self.parts[code] = Part()
+        return part
+
+    def _end(self, exchange: Exchange) -> None:
+        self.ended += 1
+        if exchange.sent_ns:
+            self.sent += 1
+            if exchange.wait_ns:
+                self.wait.append(max(0, exchange.wait_ns))
+        if exchange.done_ns > self.last_done_ns:
+            self.last_done_ns = exchange.done_ns
+
+    def distil(self, worker: str) -> Iterator[Interval | None]:
+        """Turn samples into histograms step by step: yields None between steps, which take some 50 µs each, and the
+        interval at the end."""
+        operations = {}
+        for code in sorted(self.parts):
+            part = self.parts[code]
+            response = Histogram.of(part.response)
+            yield None
+            service = Histogram.of(part.service)
+            operations[OPERATIONS[code]] = OperationInterval(
+                response, service, tuple(part.outcomes), part.checked, part.found, part.expected,
+                tuple(sorted(part.failed)),
+            )  # fmt: skip
+            yield None
+        lag, wait = Histogram.of(self.lag), Histogram.of(self.wait)
+        yield None
+        yield Interval(
+            segment=self.segment, start_ns=self.start_ns, end_ns=self.end_ns, due=self.due, sent=self.sent,
+            last_done_ns=max(0, self.last_done_ns - self.origin_ns) if self.last_done_ns else 0,
+            operations=operations, lag=lag, wait=wait, worker=worker,
+            examples=tuple(f"{outcome.label}: {text}" if text else outcome.label for outcome, text in self.examples.items()),
+        )  # fmt: skip

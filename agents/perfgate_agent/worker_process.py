@@ -1,0 +1,116 @@
+"""The worker process: one core, one uvloop, one run after the other. Nothing of gRPC or scipy is imported here.
+
+`python -m perfgate_agent.worker_process FD NAME`, where FD is the inherited end of a socket pair. Ends when the pair's
+other end closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import uvloop
+
+from perfgate.dataset import Dataset, build_dataset
+from perfgate.errors import PerfgateError
+from perfgate.interval import Interval
+from perfgate.plan import Plan
+from perfgate.scenario import scenario_from_json
+from perfgate.targets.adapter import make_adapter
+from perfgate.targets.load import target_from_json
+from perfgate_agent.messages import (
+    Failed,
+    Finished,
+    IntervalMessage,
+    Message,
+    Prepare,
+    Ready,
+    StartAt,
+    Stop,
+    frame,
+    read_message,
+)
+from perfgate_agent.player import Part, Player
+
+
+class Worker:
+    """Answers its agent's messages."""
+
+    def __init__(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._name = name
+        self._reader = reader
+        self._writer = writer
+        self._player: Player | None = None
+        self._playing: asyncio.Task[None] | None = None
+
+    async def serve(self) -> None:
+        """Until the agent goes away."""
+        while (message := await read_message(self._reader)) is not None:
+            try:
+                await self._take(message)
+            except PerfgateError as error:
+                self._say(Failed(str(error)))
+        if self._playing is not None:
+            self._playing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._playing
+
+    async def _take(self, message: Message) -> None:
+        if isinstance(message, Prepare):
+            self._player = Player(prepare(message, self._name), self._emit)
+            await self._player.open()
+            self._say(Ready())
+        elif isinstance(message, StartAt) and self._player is not None:
+            self._playing = asyncio.ensure_future(self._play(self._player, message.monotonic_ns))
+        elif isinstance(message, Stop) and self._player is not None:
+            self._player.stop()
+
+    async def _play(self, player: Player, start_ns: int) -> None:
+        try:
+            report = await player.play(start_ns)
+        except Exception as error:  # the agent must hear of it, whatever it is
+            self._say(Failed(f"{type(error).__name__}: {error}"))
+            raise
+        self._say(Finished(report))
+
+    def _emit(self, interval: Interval) -> None:
+        self._say(IntervalMessage(interval))
+
+    def _say(self, message: Message) -> None:
+        self._writer.write(frame(message))
+
+
+def prepare(order: Prepare, name: str) -> Part:
+    """Plan, data and adapters of a run. Plan and data stay mapped from run to run."""
+    plan, dataset = _plan_and_data(order.scenario_json, order.seed, order.cache_dir)
+    target = target_from_json(order.target_json)
+    return Part(
+        name=name,
+        plan=plan,
+        lanes=order.lanes,
+        segments=order.segments,
+        addresses=order.addresses,
+        adapters={arm: make_adapter(target, dataset, *address) for arm, address in order.addresses.items()},
+        connections=order.connections,
+        timeout_ns=plan.scenario.connection.timeout_ns,
+    )
+
+
+@lru_cache(maxsize=2)
+def _plan_and_data(scenario_json: str, seed: int, cache_dir: str) -> tuple[Plan, Dataset]:
+    scenario = scenario_from_json(scenario_json)
+    plan = Plan(scenario, seed)
+    return plan, build_dataset(scenario, seed, Path(cache_dir), plan.store_pool, plan.num_queries)
+
+
+async def _main(descriptor: int, name: str) -> None:
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
+    await Worker(name, reader, writer).serve()
+
+
+if __name__ == "__main__":
+    uvloop.run(_main(int(sys.argv[1]), sys.argv[2]))
