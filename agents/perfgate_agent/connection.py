@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
@@ -23,7 +23,7 @@ class Connection(asyncio.Protocol):
     """Belongs to one pool. The time of a reply is taken when its last bytes reach this process, before they are
     looked at."""
 
-    __slots__ = ("_parser", "_parts", "_pool", "_size", "_transport", "exchange", "now_ns")
+    __slots__ = ("_parser", "_parts", "_pool", "_size", "_transport", "closed", "exchange", "now_ns")
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -33,10 +33,10 @@ class Connection(asyncio.Protocol):
         self._size = 0
         self.exchange: Exchange | None = None
         self.now_ns = 0
+        self.closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         endpoint = transport.get_extra_info("socket")
         if endpoint is not None:
             endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -83,6 +83,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         exchange, self.exchange = self.exchange, None
+        self.closed = True
         self._pool.lost(self)
         if exchange is not None:
             exchange.done_ns = monotonic_ns()

@@ -135,6 +135,9 @@ class Pool:
             self._refused(error)
             return
         self.refused_since_ns = 0
+        if connection.closed:  # before anybody could use it
+            self._replace()
+            return
         self._all.add(connection)
         if self._waiting:
             self._send_waiting(connection)

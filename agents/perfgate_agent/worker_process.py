@@ -12,6 +12,7 @@ import socket
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -49,6 +50,7 @@ class Worker:
 
     async def serve(self) -> None:
         """Until the agent goes away."""
+        asyncio.get_running_loop().set_exception_handler(self._broken)
         while (message := await read_message(self._reader)) is not None:
             try:
                 await self._take(message)
@@ -79,6 +81,11 @@ class Worker:
 
     def _emit(self, interval: Interval) -> None:
         self._say(IntervalMessage(interval))
+
+    def _broken(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error in a callback would otherwise be logged and forgotten, and the measurement be wrong."""
+        loop.default_exception_handler(context)
+        self._say(Failed(f"{context.get('message')}: {context.get('exception')!r}"))
 
     def _say(self, message: Message) -> None:
         self._writer.write(frame(message))
