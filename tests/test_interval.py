@@ -4,7 +4,7 @@ import random
 
 import pytest
 from histogram_values import of
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from interval_values import INTERVALS, OPERATION_INTERVALS, failing, interval
 
@@ -13,6 +13,7 @@ from perfgate.operation import Operation
 from perfgate.outcome import OUTCOMES, Outcome
 
 
+@settings(phases=(Phase.explicit, Phase.reuse, Phase.generate))  # to shrink three intervals takes minutes
 @given(INTERVALS, INTERVALS, INTERVALS)
 def test_merging_intervals_is_associative(a: Interval, b: Interval, c: Interval) -> None:
     at_once = Interval.merge([a, b, c])
