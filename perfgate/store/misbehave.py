@@ -13,7 +13,7 @@ from perfgate.store.memory_space import Hits, MemorySpace
 from perfgate.store.options import Misbehaviour
 from perfgate.units import NS_PER_S
 
-UNSEEN_NS = 150_000
+UNSEEN_NS = 115_000
 """What a request costs from end to end outside of what the server can time: the kernel's part, writing the reply and
 the client's own reading. Measured with a raw-socket client on loopback; `--slow` multiplies it too."""
 

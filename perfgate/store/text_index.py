@@ -6,9 +6,10 @@ import math
 import re
 from array import array
 from collections.abc import Sequence
+from heapq import nlargest
 
 _WORD = re.compile(r"\w+")
-_MOST_CANDIDATES = 1_000
+_MOST_CANDIDATES = 256
 
 
 class TextIndex:
@@ -33,26 +34,29 @@ class TextIndex:
         """(slot, score) of the best memories, best first; live[slot] is None where a memory was replaced.
 
         A score is the idf weight of the query's words that the memory holds, as a share of that of all its words.
-        Candidates come from the rarest words, up to 1,000 of them, so a common word costs no more than a rare one.
+        Candidates come from the rarest words, up to 256 of them, so a common word costs no more than a rare one.
         """
-        words = [word for word in dict.fromkeys(_WORD.findall(query.lower())) if word in self._slots]
-        words.sort(key=lambda word: len(self._slots[word]))
-        weights = [(word, math.log(1 + len(self._words) / len(self._slots[word]))) for word in words]
-        unknown = len(set(_WORD.findall(query.lower()))) - len(words)
-        total = sum(weight for _, weight in weights) + unknown * math.log(1 + len(self._words))
-        scored = [
-            (slot, sum(weight for word, weight in weights if word in self._words[slot]) / total)
-            for slot in self._candidates(words)
-            if live[slot] is not None
-        ]
-        scored.sort(key=lambda item: -item[1])
-        return scored[:limit]
-
-    def _candidates(self, words: list[str]) -> dict[int, None]:
-        found: dict[int, None] = {}
+        asked = dict.fromkeys(_WORD.findall(query.lower()))
+        words = sorted((word for word in asked if word in self._slots), key=lambda word: len(self._slots[word]))
+        scores: dict[int, float] = {}
+        total = (len(asked) - len(words)) * self._weight(1)
         for word in words:
-            slots = self._slots[word]
-            if found and len(found) + len(slots) > _MOST_CANDIDATES:
-                break
-            found.update(dict.fromkeys(slots[:_MOST_CANDIDATES]))
-        return found
+            weight = self._weight(len(self._slots[word]))
+            self._score(scores, word, weight)
+            total += weight
+        best = nlargest(limit, ((score, -slot) for slot, score in scores.items() if live[slot] is not None))
+        return [(-slot, score / total) for score, slot in best]
+
+    def _weight(self, holders: int) -> float:
+        return math.log(1 + len(self._words) / holders)
+
+    def _score(self, scores: dict[int, float], word: str, weight: float) -> None:
+        """Adds the word's weight to its holders; a word of too many holders finds no new candidates."""
+        slots = self._slots[word]
+        if scores and len(scores) + len(slots) > _MOST_CANDIDATES:
+            for slot in scores:
+                if word in self._words[slot]:
+                    scores[slot] += weight
+        else:
+            for slot in slots[:_MOST_CANDIDATES]:
+                scores[slot] = scores.get(slot, 0.0) + weight
