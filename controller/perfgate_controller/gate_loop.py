@@ -101,7 +101,7 @@ class Gate:
             while True:
                 pair = await self._pair(len(self.pairs), log)
                 self.pairs.append(pair)
-                if len(self.pairs) == 1 and (saturation := capacity_check(pair, scenario, policy)):
+                if len(self.pairs) == 1 and (saturation := capacity_check(pair, policy)):
                     return saturation
                 self._progress.handle(self._pair_done(pair))
                 out_of_time = self._out_of_time()
@@ -199,7 +199,9 @@ class Gate:
             arm: {name.value: part.response.quantile(0.99) for name, part in total.operations.items()}
             for arm, total in totals.items()
         }
-        return PairDone(len(self.pairs), self._request.policy.looks[-1], p99s.get(Arm.BASE, {}), p99s.get(Arm.CANDIDATE, {}))
+        return PairDone(
+            len(self.pairs), self._request.policy.looks[-1], p99s.get(Arm.BASE, {}), p99s.get(Arm.CANDIDATE, {})
+        )
 
     def _broken(self, error: PerfgateError) -> Comparison:
         code = {FleetError: "agent_lost", TargetError: "store_died"}.get(type(error), "measurement_failed")

@@ -120,8 +120,6 @@ def _pair_line(pair: Pair, comparison: Comparison, position: int) -> dict[str, A
         "start_ns": {arm.name.lower(): start for arm, start in pair.start_ns.items()},
         "steal_fraction": pair.steal_fraction,
         "effects": {
-            effect.name: effect.per_pair[position]
-            for effect in comparison.effects
-            if len(effect.per_pair) > position
+            effect.name: effect.per_pair[position] for effect in comparison.effects if len(effect.per_pair) > position
         },
     }

@@ -1,0 +1,74 @@
+"""What one pair says: effects from its couples, so that a burst that hits one slice does not decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfgate.gate.policy import Policy
+from perfgate.histogram import Histogram
+from perfgate.operation import Operation
+from perfgate.pair import Couple, Pair
+from perfgate.segment import Arm
+from perfgate.stats.trimmed import trimmed_mean
+
+QUANTILES = (0.5, 0.95, 0.99)
+STATISTICS = ("p50", "p95", "p99")
+
+
+@dataclass(frozen=True, slots=True)
+class PairEffect:
+    """One operation in one pair. log_ratios: p50, p95, p99 of candidate / base, as logs. by_group: float64 (groups, 3),
+    what they were trimmed from. candidate_first: bool (groups,)."""
+
+    log_ratios: tuple[float, float, float]
+    by_group: NDArray[np.float64]
+    candidate_first: NDArray[np.bool_]
+
+
+def pair_effect(pair: Pair, operation: Operation, policy: Policy) -> PairEffect | None:
+    """None where an arm completed none of the operation's requests in the usable couples.
+
+    Neighbouring couples are joined until each arm has `group_requests` of the operation; d is the trimmed mean over
+    groups of log q(candidate) - log q(base), q interpolated in the histogram of the group's response times.
+    """
+    groups = _groups(pair.usable, operation, policy.group_requests)
+    rows, firsts = [], []
+    for group in groups:
+        base, candidate = (_response(group, operation, arm) for arm in Arm)
+        if base.total and candidate.total:
+            rows.append(np.log(candidate.quantiles(QUANTILES)) - np.log(base.quantiles(QUANTILES)))
+            firsts.append(group[0].first is Arm.CANDIDATE)
+    if not rows:
+        return None
+    table = np.array(rows)
+    p50, p95, p99 = (trimmed_mean(table[:, column], policy.couple_trim) for column in range(3))
+    return PairEffect((p50, p95, p99), table, np.array(firsts))
+
+
+def _groups(couples: Sequence[Couple], operation: Operation, least: int) -> list[list[Couple]]:
+    """Neighbours, each group with at least `least` requests an arm where there are so many; a rest joins the last."""
+    groups: list[list[Couple]] = [[]]
+    counts = dict.fromkeys(Arm, 0)
+    for couple in couples:
+        groups[-1].append(couple)
+        for arm in Arm:
+            part = couple.arm(arm).operations.get(operation)
+            counts[arm] += part.completed if part else 0
+        if min(counts.values()) >= least:
+            groups.append([])
+            counts = dict.fromkeys(Arm, 0)
+    rest = groups.pop()
+    if rest and groups:
+        groups[-1].extend(rest)
+    elif rest:
+        groups.append(rest)
+    return groups
+
+
+def _response(group: Sequence[Couple], operation: Operation, arm: Arm) -> Histogram:
+    parts = [couple.arm(arm).operations.get(operation) for couple in group]
+    return Histogram.merge([part.response for part in parts if part])
