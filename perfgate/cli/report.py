@@ -1,0 +1,81 @@
+"""`perfgate report`: render a run's directory again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perfgate.gate.comparison import Comparison
+    from perfgate.run import RunRecord
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXAMPLE = """examples:
+  perfgate report .perfgate/demo/slow_search
+  perfgate report DIR --format markdown > comment.md     # for a merge request
+  perfgate report DIR --format json | jq .comparison.verdict
+  perfgate report DIR --exit-code                        # ends as the gate ended: in CI, where the gate ran before
+
+DIR holds result.json; it is what --out of `perfgate gate` and `perfgate run` named."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the verb `report`."""
+    parser = subparsers.add_parser(
+        "report",
+        help="render a run's directory again",
+        description="Render a run's directory again: on the terminal, as Markdown, or as the JSON of the record.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("directory", type=Path, metavar="DIR", help="the directory of a gate or a run")
+    parser.add_argument(
+        "--format", choices=("terminal", "markdown", "json"), default="terminal", help="default: terminal"
+    )
+    parser.add_argument(
+        "--exit-code", action="store_true", help="end with the gate's (or run's) exit code instead of 0"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """0, or with --exit-code what the gate or run ended with. Raises InputError for what is no result."""
+    from perfgate.report.directory import read_result
+
+    record, comparison = read_result(args.directory)
+    _show(args.format, record, comparison, args.directory)
+    return exit_code(record, comparison) if args.exit_code else 0
+
+
+def _show(how: str, record: RunRecord, comparison: Comparison | None, directory: Path) -> None:
+    if how == "json":
+        import json
+
+        from perfgate.report.directory import result_to_json
+
+        json.dump(result_to_json(record, comparison), sys.stdout, indent=2, allow_nan=False)
+        print()
+    elif how == "markdown":
+        from perfgate.report.markdown import gate_markdown, run_markdown
+
+        text = run_markdown(record, directory) if comparison is None else gate_markdown(record, comparison, directory)
+        sys.stdout.write(text)
+    else:
+        from perfgate.report.terminal import make_console, render_gate, render_run
+
+        console = make_console()
+        if comparison is None:
+            render_run(record, console, directory)
+        else:
+            render_gate(record, comparison, console, directory)
+
+
+def exit_code(record: RunRecord, comparison: Comparison | None) -> int:
+    """As `perfgate gate` and `perfgate run` end: a run with 3 when broken off, 1 when a limit is missed."""
+    if comparison is not None:
+        return comparison.verdict.exit_code
+    if not record.complete:
+        return 3
+    return 0 if all(limit.get("met_base", True) for limit in record.limits) else 1

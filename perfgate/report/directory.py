@@ -1,0 +1,112 @@
+"""A run's directory: result.json, report.md and verdict.txt, beside the log of intervals."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from perfgate.errors import InputError, MeasurementError
+from perfgate.gate.comparison import Comparison
+from perfgate.gate.comparison_json import comparison_from_json, comparison_to_json
+from perfgate.interval_log import read_intervals
+from perfgate.run import RunRecord
+from perfgate.run_json import record_from_json, record_to_json
+
+SCHEMA_VERSION = 1
+RESULT = "result.json"
+REPORT = "report.md"
+VERDICT = "verdict.txt"
+INTERVALS = "intervals.jsonl"
+
+
+def result_to_json(record: RunRecord, comparison: Comparison | None) -> dict[str, Any]:
+    """What result.json holds; docs/result.schema.json describes it."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "record": record_to_json(record),
+        "comparison": None if comparison is None else comparison_to_json(comparison),
+    }
+
+
+def write_result(directory: Path, record: RunRecord, comparison: Comparison | None) -> None:
+    """Write all three files; result.json last, so that where it is, the others are. Raises MeasurementError."""
+    from perfgate.report.markdown import gate_markdown, run_markdown
+
+    text = run_markdown(record, directory) if comparison is None else gate_markdown(record, comparison, directory)
+    _write(directory / REPORT, text)
+    _write(directory / VERDICT, verdict_line(record, comparison) + "\n")
+    data = json.dumps(result_to_json(record, comparison), allow_nan=False, separators=(",", ":"))
+    _write(directory / RESULT, data + "\n")
+
+
+def verdict_line(record: RunRecord, comparison: Comparison | None) -> str:
+    """One line for scripts: the word, then the sentence."""
+    from perfgate.report.words import headline, run_sentence, run_verdict
+
+    if comparison is None:
+        return f"{run_verdict(record)} {run_sentence(record)}"
+    return f"{comparison.verdict.word.value} {headline(record, comparison)}"
+
+
+def read_result(directory: Path) -> tuple[RunRecord, Comparison | None]:
+    """Raises InputError naming the file and the remedy for what is no result of this perfgate."""
+    path = directory / RESULT
+    data = _load(directory, path)
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version is None or "record" not in data:
+        raise InputError(f"{path}: is no result of perfgate; give the directory of a run")
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version {version} cannot be read by this perfgate (it reads {SCHEMA_VERSION}); "
+            "use the perfgate that wrote it, or a newer one"
+        )
+    try:
+        comparison = data.get("comparison")
+        return record_from_json(data["record"]), None if comparison is None else comparison_from_json(comparison)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _load(directory: Path, path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(_why_missing(directory)) from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give the directory of a run") from error
+    except ValueError as error:
+        remedy = "restore it, or run again"
+        raise InputError(f"{path}: is damaged (no JSON: {error}); {remedy}") from error
+
+
+def _why_missing(directory: Path) -> str:
+    if not directory.is_dir():
+        return f"{directory}: there is no such directory; give the directory of a run, e.g. one of .perfgate/runs"
+    log = directory / INTERVALS
+    if not log.exists():
+        return f"{directory}: holds no {RESULT}; give the directory of a run, e.g. one of .perfgate/runs"
+    intervals = read_intervals(log)
+    pairs = len({pair for pair, _ in intervals})
+    requests = sum(interval.total for _, interval in intervals)
+    cut = ", and one more that was only half written" if intervals.truncated else ""
+    return (
+        f"{directory}: broken off before {RESULT} was written; {len(intervals)} intervals kept in {log} "
+        f"({requests:,} requests in {pairs} {'pair' if pairs == 1 else 'pairs'}{cut}); "
+        "there is no verdict: run it again"
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    """All or nothing: beside it first, then renamed."""
+    beside = path.with_name(path.name + ".part")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise MeasurementError(f"{path}: {error.strerror}; make room, or give another directory with --out") from error

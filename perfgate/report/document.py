@@ -1,0 +1,57 @@
+"""A report as sections, before it becomes a terminal's or a merge request's text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """right: figures. min_width: the column is left out on a terminal with fewer columns than this."""
+
+    title: str
+    right: bool = False
+    min_width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """tone: `bad`, `good`, `strong` or nothing; how the row stands out."""
+
+    cells: tuple[str, ...]
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """lines: each a paragraph, its own lines set below it. facts: (label, text). note: small print. folded: not on a
+    terminal, and in a merge request only on demand."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    table: Table | None = None
+    note: str = ""
+    folded: bool = False
+
+    @property
+    def empty(self) -> bool:
+        return not (self.lines or self.facts or (self.table and self.table.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """word: the verdict. tone: `good`, `bad`, `open` or `invalid`. closing: (label, text to be copied as it is)."""
+
+    word: str
+    tone: str
+    headline: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    closing: tuple[tuple[str, str], ...]

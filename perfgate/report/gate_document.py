@@ -1,0 +1,177 @@
+"""What a gate's report says, in the order in which a person with a red build asks."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from perfgate.gate.comparison import Comparison
+from perfgate.gate.effect import Effect, Finding
+from perfgate.gate.verdict import Reason, Word
+from perfgate.report import shared
+from perfgate.report.document import Column, Document, Row, Section, Table
+from perfgate.report.words import (
+    FINDINGS,
+    bounds,
+    detectable,
+    headline,
+    ratio,
+    sentence,
+    short_operation,
+    sparkline,
+    values,
+)
+from perfgate.run import RunRecord
+from perfgate.units import format_percent
+
+TONES = {Word.PASS: "good", Word.BLOCK: "bad", Word.INCONCLUSIVE: "open", Word.INVALID: "invalid"}
+ROW_TONES = {Finding.REGRESSED: "bad", Finding.IMPROVED: "good"}
+_COLUMNS = (
+    Column("metric"),
+    Column("base", right=True),
+    Column("candidate", right=True),
+    Column("change", right=True),
+    Column("interval", right=True),
+    Column("finding"),
+    Column("each pair", min_width=100),
+    Column("would see", right=True, min_width=92),
+)
+
+
+def gate_document(record: RunRecord, comparison: Comparison, directory: Path | None) -> Document:
+    """directory: where the run's files are, when known."""
+    word = comparison.verdict.word
+    sections = (
+        _partial(record, comparison),
+        Section("Why", lines=tuple(_reason(reason) for reason in comparison.verdict.reasons)),
+        _help(comparison),
+        _effects(record, comparison),
+        shared.failures(record),
+        shared.limits(record),
+        shared.warnings(record),
+        Section("Can it be trusted?", facts=_evidence(record, comparison), lines=comparison.notes),
+        _pairs(record),
+        shared.environment(record),
+    )
+    return Document(
+        word=word.value,
+        tone=TONES[word],
+        headline=headline(record, comparison),
+        subtitle=shared.subtitle(record),
+        sections=tuple(section for section in sections if not section.empty),
+        closing=shared.closing(record, directory),
+    )
+
+
+def _partial(record: RunRecord, comparison: Comparison) -> Section:
+    """Only when it was broken off."""
+    if record.complete:
+        return Section("")
+    return Section("Broken off", lines=(f"These are partial data: {comparison.pairs} pairs had been measured.",))
+
+
+def _reason(reason: Reason) -> str:
+    remedy = f"\n→ {sentence(reason.remedy)}" if reason.remedy else ""
+    return sentence(reason.text) + remedy
+
+
+def _help(comparison: Comparison) -> Section:
+    """After INCONCLUSIVE: which metrics were in the way and what would decide them."""
+    if comparison.verdict.word is not Word.INCONCLUSIVE:
+        return Section("")
+    policy = comparison.policy
+    lines = [
+        f"{effect.name}: lies in {bounds(effect)}, the margin is {format_percent(effect.margin)}; "
+        f"a regression would be seen from {detectable(effect)}"
+        for effect in comparison.effects
+        if effect.primary and effect.finding is Finding.OPEN and effect.statistic.startswith("p")
+    ]
+    if comparison.pairs < policy.looks[-1]:
+        lines.append(
+            f"It ended after {comparison.pairs} of at most {policy.looks[-1]} pairs: a longer --time-limit allows more."
+        )
+    lines.append(
+        "A quieter host, or one of its own for load and stores, narrows every interval; "
+        "more load in a pair narrows it where the store is fast and requests are few."
+    )
+    restart = dict(comparison.variance).get("restart", 0.0)
+    if restart > 0.5:
+        lines.append("Most of the noise comes from restarts of the process: only more pairs help, not longer ones.")
+    return Section("What would help", lines=tuple(lines))
+
+
+def _effects(record: RunRecord, comparison: Comparison) -> Section:
+    rows = tuple(_row(effect) for effect in comparison.effects)
+    note = (
+        "change and interval: of candidate over base, the trimmed mean over pairs; the interval allows for every look. "
+        "would see: the true change that is blocked four times in five."
+    )
+    return Section("Metrics", table=Table(_COLUMNS, rows), note=note)
+
+
+def _row(effect: Effect) -> Row:
+    name = f"{short_operation(effect.operation.value) if effect.operation else 'all'} {effect.statistic}"
+    base, candidate = values(effect)
+    cells = (
+        name,
+        base,
+        candidate,
+        ratio(effect),
+        bounds(effect),
+        FINDINGS[effect.finding],
+        sparkline(effect.per_pair),
+        detectable(effect),
+    )
+    return Row(cells, tone=ROW_TONES.get(effect.finding, "strong" if effect.primary else ""))
+
+
+def _evidence(record: RunRecord, comparison: Comparison) -> tuple[tuple[str, str], ...]:
+    """What a careful reader checks before believing a verdict."""
+    used = sum(int(pair.get("couples", 0)) for pair in record.pairs)
+    dropped = sum(int(pair.get("dropped", 0)) for pair in record.pairs)
+    kinds = sorted({str(kind) for pair in record.pairs for kind in pair.get("drop_reasons", ())})
+    steal = max((float(pair.get("steal_fraction", 0.0)) for pair in record.pairs), default=0.0)
+    why = f" ({', '.join(kinds)})" if kinds else ""
+    facts = [("pairs", f"{comparison.pairs} of at most {comparison.policy.looks[-1]}, look {comparison.look}")]
+    if record.pairs:
+        facts.append(("couples of slices", f"{used:,} used, {dropped:,} dropped{why}"))
+    if record.arms:
+        facts += shared.generator(record)
+    if steal > 0:
+        facts.append(("taken by the hypervisor", f"at most {format_percent(steal)} of a pair's CPU time"))
+    if comparison.variance:
+        shares = ", ".join(
+            f"{source} {share * 100:.0f} %" for source, share in comparison.variance if math.isfinite(share)
+        )
+        facts.append(("noise comes from", shares))
+    facts.append(("policy", f"{comparison.policy.name}, margin {format_percent(comparison.policy.margin)}"))
+    return (*facts, *shared.phases(record))
+
+
+def _pairs(record: RunRecord) -> Section:
+    """Every pair by itself, for whoever doubts the summary."""
+    names = list(
+        dict.fromkeys(name for pair in record.pairs for name in pair.get("effects", {}) if name.endswith("p99"))
+    )
+    columns = (
+        Column("pair", right=True),
+        Column("couples", right=True),
+        Column("dropped", right=True),
+        *(Column(name, right=True) for name in names),
+    )
+    rows = tuple(
+        Row(
+            (
+                str(int(pair.get("number", 0)) + 1),
+                str(pair.get("couples", "–")),
+                str(pair.get("dropped", "–")),
+                *(_percent(pair.get("effects", {}).get(name)) for name in names),
+            )
+        )
+        for pair in record.pairs
+    )
+    return Section("Pair by pair", table=Table(columns, rows), folded=True)
+
+
+def _percent(log_ratio: float | None) -> str:
+    return "–" if log_ratio is None else format_percent(math.expm1(log_ratio), signed=True)

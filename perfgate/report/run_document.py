@@ -1,0 +1,103 @@
+"""What the report of a run without a gate says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perfgate.interval import Interval, OperationInterval
+from perfgate.operation import Operation
+from perfgate.report import shared
+from perfgate.report.document import Column, Document, Row, Section, Table
+from perfgate.report.words import run_sentence, run_verdict, short_operation, sparkline
+from perfgate.run import RunRecord
+from perfgate.segment import Arm
+from perfgate.units import NS_PER_S, format_count, format_duration
+
+TONES = {"DONE": "good", "LIMITS MISSED": "bad", "BROKEN OFF": "invalid"}
+QUANTILES = (0.5, 0.95, 0.99, 0.999)
+TIMELINE_WIDTH = 60
+_COLUMNS = (
+    Column("operation"),
+    Column("answered", right=True),
+    Column("a second", right=True),
+    Column("p50", right=True),
+    Column("p95", right=True),
+    Column("p99", right=True),
+    Column("p99.9", right=True),
+    Column("greatest", right=True),
+    Column("service p50", right=True, min_width=100),
+    Column("service p99", right=True, min_width=100),
+    Column("failed", right=True),
+)
+
+
+def run_document(record: RunRecord, directory: Path | None) -> Document:
+    """directory: where the run's files are, when known."""
+    word = run_verdict(record)
+    interval = record.arms.get(Arm.BASE)
+    sections = [Section("Broken off", lines=record.warnings)] if not record.complete else []
+    if interval is not None:
+        measured = record.measured_ns.get(Arm.BASE, 0)
+        sections += [_latencies(interval, measured), _timeline(record), _answers(interval)]
+    sections += [shared.failures(record), shared.limits(record)]
+    if record.complete:
+        sections.append(shared.warnings(record))
+    facts = shared.generator(record) if interval is not None else ()
+    sections += [Section("Can it be trusted?", facts=(*facts, *shared.phases(record))), shared.environment(record)]
+    return Document(
+        word=word,
+        tone=TONES[word],
+        headline=run_sentence(record),
+        subtitle=shared.subtitle(record),
+        sections=tuple(section for section in sections if not section.empty),
+        closing=shared.closing(record, directory),
+    )
+
+
+def _latencies(interval: Interval, measured_ns: int) -> Section:
+    rows = tuple(_row(name, part, measured_ns) for name, part in interval.operations.items())
+    note = (
+        "response times, from when a request was due to its reply, so that waiting behind a stall counts; "
+        "service: from when it was sent."
+    )
+    return Section("Latencies", table=Table(_COLUMNS, rows), note=note)
+
+
+def _row(name: Operation, part: OperationInterval, measured_ns: int) -> Row:
+    seconds = measured_ns / NS_PER_S
+    response, service = part.response, part.service
+    quantiles = [float(value) for value in response.quantiles(QUANTILES)] if response.total else [float("nan")] * 4
+    services = [float(value) for value in service.quantiles([0.5, 0.99])] if service.total else [float("nan")] * 2
+    cells = (
+        short_operation(name.value),
+        format_count(part.completed),
+        format_count(part.completed / seconds) if seconds else "–",
+        *map(format_duration, quantiles),
+        format_duration(response.max_ns) if response.total else "–",
+        *map(format_duration, services),
+        format_count(part.failures),
+    )
+    return Row(cells, tone="bad" if part.failures else "")
+
+
+def _timeline(record: RunRecord) -> Section:
+    """p99 second by second."""
+    names = dict.fromkeys(name for second in record.timeline for name in second.p99_ns)
+    rows = []
+    for name in names:
+        line = [second.p99_ns[name] for second in record.timeline if name in second.p99_ns]
+        low, high = format_duration(min(line)), format_duration(max(line))
+        rows.append(Row((short_operation(name), low, sparkline(line, TIMELINE_WIDTH), high)))
+    columns = (Column("operation"), Column("least", right=True), Column("start to end"), Column("greatest", right=True))
+    return Section("p99 over time", table=Table(columns, tuple(rows)))
+
+
+def _answers(interval: Interval) -> Section:
+    """What the deep checks of replies found."""
+    facts = tuple(
+        (short_operation(name.value), f"{format_count(part.found)} of {format_count(part.expected)} wanted memories "
+         f"found ({part.found / part.expected * 100:.2f} %), {format_count(part.checked)} replies checked")
+        for name, part in interval.operations.items()
+        if part.expected
+    )  # fmt: skip
+    return Section("Answers (recall@k)", facts=facts)

@@ -1,0 +1,182 @@
+"""The sentences that all renderings share."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from perfgate.gate.comparison import Comparison
+from perfgate.gate.effect import Effect, Finding
+from perfgate.gate.verdict import Word
+from perfgate.run import RunRecord
+from perfgate.segment import Arm
+from perfgate.units import NS_PER_S, format_count, format_duration, format_percent, three_digits
+
+BARS = "▁▂▃▄▅▆▇█"
+_SHORT = {"embedding_search": "search", "pattern_completion": "completion"}
+LATENCY = ("p50", "p95", "p99")
+
+
+def short_operation(name: str) -> str:
+    """`search` for `embedding_search`: where there is little room."""
+    return _SHORT.get(name, name)
+
+
+def headline(record: RunRecord, comparison: Comparison) -> str:
+    """The verdict in one sentence."""
+    base, candidate = (record.builds.get(arm, "?") for arm in Arm)
+    pairs = f"{comparison.pairs} {'pair' if comparison.pairs == 1 else 'pairs'}"
+    match comparison.verdict.word:
+        case Word.PASS:
+            margin = format_percent(comparison.policy.margin)
+            return f"{candidate} is no slower than {base} by more than {margin}, by {pairs}."
+        case Word.BLOCK:
+            return f"{candidate} must not follow {base}: {_first_text(comparison)}"
+        case Word.INCONCLUSIVE:
+            return f"{pairs} could not tell whether {candidate} is slower than {base}."
+        case Word.INVALID:
+            return f"nothing can be said about {candidate}: {_first_text(comparison)}"
+
+
+def _first_text(comparison: Comparison) -> str:
+    reasons = comparison.verdict.reasons
+    return sentence(reasons[0].text) if reasons else "no reason was given."
+
+
+def sentence(text: str) -> str:
+    """With a full stop at the end."""
+    return text if text.endswith((".", "!", "?")) or not text else text + "."
+
+
+def run_verdict(record: RunRecord) -> str:
+    """`DONE`, `LIMITS MISSED` or `BROKEN OFF`."""
+    if not record.complete or Arm.BASE not in record.arms:
+        return "BROKEN OFF"
+    return "DONE" if all(limit.get("met_base", True) for limit in record.limits) else "LIMITS MISSED"
+
+
+def run_sentence(record: RunRecord) -> str:
+    """A run in one sentence; that the data are partial comes first."""
+    interval = record.arms.get(Arm.BASE)
+    if interval is None:
+        return "Nothing was measured."
+    seconds = record.measured_ns.get(Arm.BASE, 0) / NS_PER_S
+    rate = format_count(interval.completed / seconds) if seconds else "–"
+    share = format_percent(interval.failures / interval.total) if interval.total else "–"
+    what = f"{format_count(interval.completed)} requests answered, {rate} a second; {share} failed"
+    missed = sum(not limit.get("met_base", True) for limit in record.limits)
+    if not record.complete:
+        return f"These are partial data: {what}."
+    if missed:
+        return f"{what}; {missed} of {len(record.limits)} limits missed."
+    return f"{what}{'; all limits met' if record.limits else ''}."
+
+
+def ratio(effect: Effect) -> str:
+    """The change of one metric: a ratio as percent for latencies, percentage points for shares."""
+    if effect.statistic in LATENCY:
+        return change(effect.estimate)
+    return points(effect)
+
+
+def change(log_ratio: float) -> str:
+    """`+5.1 %` for a log ratio."""
+    return "–" if not math.isfinite(log_ratio) else format_percent(math.expm1(log_ratio), signed=True)
+
+
+def points(effect: Effect) -> str:
+    """The estimate is worse when positive; for recall, worse is less."""
+    value = -effect.estimate if effect.statistic == "recall" else effect.estimate
+    return f"{value * 100:+.2f} pp" if math.isfinite(value) else "–"
+
+
+def bounds(effect: Effect) -> str:
+    """The repeated confidence interval."""
+    if effect.lower is None or effect.upper is None:
+        return "–"
+    if effect.statistic in LATENCY:
+        return f"{_bound(_expm1(effect.lower))} … {_bound(_expm1(effect.upper))} %"
+    low, high = (effect.lower, effect.upper) if effect.statistic != "recall" else (-effect.upper, -effect.lower)
+    return f"{low * 100:+.2f} … {high * 100:+.2f} pp"
+
+
+def _expm1(value: float) -> float:
+    return math.inf if value > 700 else math.expm1(value)
+
+
+def _bound(fraction: float) -> str:
+    return f"{fraction * 100:+.1f}" if math.isfinite(fraction) else "∞"
+
+
+def detectable(effect: Effect) -> str:
+    """The true change that would be blocked with 80 % power."""
+    if effect.detectable_80 is None or not math.isfinite(effect.detectable_80):
+        return "–"
+    if effect.statistic in LATENCY:
+        return format_percent(_expm1(effect.detectable_80))
+    return f"{effect.detectable_80 * 100:.2f} pp"
+
+
+def values(effect: Effect) -> tuple[str, str]:
+    """Base and candidate as a reader expects them."""
+    if effect.statistic not in LATENCY:
+        return _share(effect.base_share), _share(effect.candidate_share)
+    if not effect.base_ns or not effect.candidate_ns:
+        return "–", "–"
+    return format_duration(effect.base_ns), format_duration(effect.candidate_ns)
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share * 100:.2f} %"
+
+
+FINDINGS = {Finding.REGRESSED: "REGRESSED", Finding.IMPROVED: "improved", Finding.CLEAR: "clear", Finding.OPEN: "open"}
+
+
+def sparkline(numbers: Sequence[float], width: int = 30) -> str:
+    """Small bars from the least to the greatest; more numbers than `width` are averaged together."""
+    finite = [number for number in numbers if math.isfinite(number)]
+    if not finite:
+        return ""
+    if len(finite) > width:
+        edges = [len(finite) * step // width for step in range(width + 1)]
+        finite = [sum(finite[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
+    low, high = min(finite), max(finite)
+    span = high - low
+    if span <= 0:
+        return BARS[3] * len(finite)
+    return "".join(BARS[min(7, int((number - low) / span * 8))] for number in finite)
+
+
+def reproduce(record: RunRecord) -> str:
+    """The command that does it again, but for the file names that the record does not know."""
+    if command := record.environment.get("command"):
+        return str(command)
+    target = f"targets/{record.target}.toml"
+    words = ["perfgate", record.kind, f"{record.name}.toml", "--target", target]
+    if record.kind == "gate":
+        for arm in Arm:
+            words += [f"--{arm.name.lower()}", record.builds.get(arm, "?")]
+    elif (build := record.builds.get(Arm.BASE)) and ":" in build:
+        words += ["--url", f"http://{build}"]
+    elif build:
+        words += ["--variant", build]
+    return shlex.join([*words, "--seed", str(record.seed)])
+
+
+def number(value: object) -> str:
+    """A limit's figure: at most three significant digits, or more before the point."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return "–" if value is None else str(value)
+    if value == 0:
+        return "0"
+    if abs(value) < 0.01:
+        return f"{value:.3g}"
+    return format_count(value) if abs(value) >= 1000 else three_digits(value)
+
+
+def report_path(directory: Path) -> str:
+    return str(directory / "report.md")
