@@ -43,11 +43,13 @@ def write_result(directory: Path, record: RunRecord, comparison: Comparison | No
 
 def verdict_line(record: RunRecord, comparison: Comparison | None) -> str:
     """One line for scripts: the word, then the sentence."""
-    from perfgate.report.words import headline, run_sentence, run_verdict
+    from perfgate.report.words import headline, run_sentence, run_verdict, sentence
 
     if comparison is None:
         return f"{run_verdict(record)} {run_sentence(record)}"
-    return f"{comparison.verdict.word.value} {headline(record, comparison)}"
+    reasons = comparison.verdict.reasons
+    why = f" {sentence(reasons[0].text)}" if reasons else ""
+    return f"{comparison.verdict.word.value} {headline(record, comparison)}{why}"
 
 
 def read_result(directory: Path) -> tuple[RunRecord, Comparison | None]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """right: figures. min_width: the column is left out on a terminal with fewer columns than this."""
+    """right: figures. dispensable: left out where there is no room; the greatest number goes first, 0 never."""
 
     title: str
     right: bool = False
-    min_width: int = 0
+    dispensable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

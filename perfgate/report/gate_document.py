@@ -18,6 +18,7 @@ from perfgate.report.words import (
     ratio,
     sentence,
     short_operation,
+    short_percent,
     sparkline,
     values,
 )
@@ -33,8 +34,8 @@ _COLUMNS = (
     Column("change", right=True),
     Column("interval", right=True),
     Column("finding"),
-    Column("each pair", min_width=100),
-    Column("would see", right=True, min_width=92),
+    Column("each pair", dispensable=2),
+    Column("would see", right=True, dispensable=1),
 )
 
 
@@ -81,8 +82,8 @@ def _help(comparison: Comparison) -> Section:
         return Section("")
     policy = comparison.policy
     lines = [
-        f"{effect.name}: lies in {bounds(effect)}, the margin is {format_percent(effect.margin)}; "
-        f"a regression would be seen from {detectable(effect)}"
+        f"{effect.name}: the change lies in {bounds(effect)} and the margin is {short_percent(effect.margin)}; "
+        f"with this noise a regression is blocked four times in five from {detectable(effect)} on."
         for effect in comparison.effects
         if effect.primary and effect.finding is Finding.OPEN and effect.statistic.startswith("p")
     ]
@@ -103,8 +104,8 @@ def _help(comparison: Comparison) -> Section:
 def _effects(record: RunRecord, comparison: Comparison) -> Section:
     rows = tuple(_row(effect) for effect in comparison.effects)
     note = (
-        "change and interval: of candidate over base, the trimmed mean over pairs; the interval allows for every look. "
-        "would see: the true change that is blocked four times in five."
+        "change: candidate against base, a trimmed mean over pairs; interval: allows for every look at the data; "
+        "each pair: the pairs' own changes in order; would see: the true change that is blocked four times in five."
     )
     return Section("Metrics", table=Table(_COLUMNS, rows), note=note)
 
@@ -119,7 +120,7 @@ def _row(effect: Effect) -> Row:
         ratio(effect),
         bounds(effect),
         FINDINGS[effect.finding],
-        sparkline(effect.per_pair),
+        sparkline(effect.per_pair, 12),
         detectable(effect),
     )
     return Row(cells, tone=ROW_TONES.get(effect.finding, "strong" if effect.primary else ""))
@@ -144,7 +145,7 @@ def _evidence(record: RunRecord, comparison: Comparison) -> tuple[tuple[str, str
             f"{source} {share * 100:.0f} %" for source, share in comparison.variance if math.isfinite(share)
         )
         facts.append(("noise comes from", shares))
-    facts.append(("policy", f"{comparison.policy.name}, margin {format_percent(comparison.policy.margin)}"))
+    facts.append(("policy", f"{comparison.policy.name}, margin {short_percent(comparison.policy.margin)}"))
     return (*facts, *shared.phases(record))
 
 

@@ -8,7 +8,7 @@ from perfgate.interval import Interval, OperationInterval
 from perfgate.operation import Operation
 from perfgate.report import shared
 from perfgate.report.document import Column, Document, Row, Section, Table
-from perfgate.report.words import run_sentence, run_verdict, short_operation, sparkline
+from perfgate.report.words import run_sentence, run_verdict, sentence, short_operation, sparkline
 from perfgate.run import RunRecord
 from perfgate.segment import Arm
 from perfgate.units import NS_PER_S, format_count, format_duration
@@ -24,9 +24,9 @@ _COLUMNS = (
     Column("p95", right=True),
     Column("p99", right=True),
     Column("p99.9", right=True),
-    Column("greatest", right=True),
-    Column("service p50", right=True, min_width=100),
-    Column("service p99", right=True, min_width=100),
+    Column("max", right=True, dispensable=1),
+    Column("service p50", right=True, dispensable=2),
+    Column("service p99", right=True, dispensable=3),
     Column("failed", right=True),
 )
 
@@ -35,7 +35,7 @@ def run_document(record: RunRecord, directory: Path | None) -> Document:
     """directory: where the run's files are, when known."""
     word = run_verdict(record)
     interval = record.arms.get(Arm.BASE)
-    sections = [Section("Broken off", lines=record.warnings)] if not record.complete else []
+    sections = [Section("Broken off", lines=_why_broken(record))] if not record.complete else []
     if interval is not None:
         measured = record.measured_ns.get(Arm.BASE, 0)
         sections += [_latencies(interval, measured), _timeline(record), _answers(interval)]
@@ -51,6 +51,12 @@ def run_document(record: RunRecord, directory: Path | None) -> Document:
         subtitle=shared.subtitle(record),
         sections=tuple(section for section in sections if not section.empty),
         closing=shared.closing(record, directory),
+    )
+
+
+def _why_broken(record: RunRecord) -> tuple[str, ...]:
+    return tuple(sentence(text.removeprefix("broken off: ")) for text in record.warnings) or (
+        "It did not end in order.",
     )
 
 
@@ -88,7 +94,7 @@ def _timeline(record: RunRecord) -> Section:
         line = [second.p99_ns[name] for second in record.timeline if name in second.p99_ns]
         low, high = format_duration(min(line)), format_duration(max(line))
         rows.append(Row((short_operation(name), low, sparkline(line, TIMELINE_WIDTH), high)))
-    columns = (Column("operation"), Column("least", right=True), Column("start to end"), Column("greatest", right=True))
+    columns = (Column("operation"), Column("least", right=True), Column("start to end"), Column("most", right=True))
     return Section("p99 over time", table=Table(columns, tuple(rows)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from perfgate.interval import Interval
 from perfgate.outcome import OUTCOMES, Outcome
 from perfgate.report.document import Column, Row, Section, Table
-from perfgate.report.words import number, report_path, reproduce, short_operation
+from perfgate.report.words import quantity, report_path, reproduce, short_operation
 from perfgate.run import RunRecord
 from perfgate.segment import Arm
 from perfgate.units import NS_PER_S, format_count, format_duration, format_percent
@@ -21,7 +21,7 @@ def limits(record: RunRecord) -> Section:
     arms = [arm for arm in Arm if arm in record.builds]
     rows = [
         Row(
-            (str(limit["name"]), f"{number(limit['limit'])} {limit.get('unit', '')}".strip(), *_met(limit, arms)),
+            (str(limit["name"]), quantity(limit["limit"], limit.get("unit", "")), *_met(limit, arms)),
             tone="" if all(limit.get(f"met_{arm.name.lower()}", True) for arm in arms) else "bad",
         )
         for limit in record.limits
@@ -36,7 +36,7 @@ def _met(limit: Mapping[str, Any], arms: list[Arm]) -> list[str]:
     for arm in arms:
         name = arm.name.lower()
         met = "met" if limit.get(f"met_{name}", True) else "MISSED"
-        cells.append(f"{number(limit.get(name))} {met}")
+        cells.append(f"{quantity(limit.get(name), limit.get('unit', ''))} {met}")
     return cells
 
 

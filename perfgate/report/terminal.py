@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,8 @@ from perfgate.run import RunRecord
 if TYPE_CHECKING:
     from rich.console import Console
 
+INDENT = 2
+GAP = 2
 PLAIN_WIDTH = 100
 """Of logs and pipes, unless COLUMNS says otherwise."""
 STYLES = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "invalid": "bold magenta"}
@@ -61,57 +65,72 @@ def render(document: Document, console: Console) -> None:
 
 
 def _print_section(section: Section, console: Console) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
     console.print()
     console.print(Text(section.title, style="bold cyan"))
     for line in section.lines:
         first, *rest = line.split("\n")
-        _hanging("• ", first, console)
+        _wrapped("• ", first, console)
         for more in rest:
-            _hanging("  ", more, console)
+            _wrapped("  ", more, console)
     if section.table and section.table.rows:
         _print_table(section.table, console)
     if section.facts:
-        _print_facts(section.facts, console)
+        width = max(len(label) for label, _ in section.facts)
+        for label, text in section.facts:
+            _wrapped(f"{label:{width}}  ", text, console, label_style="dim")
     for line in section.note.split("\n") if section.note else ():
-        console.print(Padding(Text(line, style="dim"), (0, 0, 0, 2)))
+        _wrapped("", line, console, style="dim")
 
 
-def _hanging(mark: str, text: str, console: Console) -> None:
-    from rich.table import Table as Grid
+def _wrapped(label: str, text: str, console: Console, label_style: str = "", style: str = "") -> None:
+    """`label`, then `text` wrapped beside it."""
     from rich.text import Text
 
-    grid = Grid.grid(padding=0)
-    grid.add_column(width=2 + len(mark))
-    grid.add_column(ratio=1)
-    grid.add_row(f"  {mark}", Text(text))
-    console.print(grid)
-
-
-def _print_facts(facts: tuple[tuple[str, str], ...], console: Console) -> None:
-    from rich.table import Table as Grid
-    from rich.text import Text
-
-    grid = Grid.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, width=2 + max(len(label) for label, _ in facts))
-    grid.add_column(ratio=1)
-    for label, text in facts:
-        grid.add_row(Text(f"  {label}", style="dim"), Text(text))
-    console.print(grid)
+    indent = INDENT + len(label)
+    lines = textwrap.wrap(text, max(20, console.width - indent), break_long_words=False, break_on_hyphens=False) or [""]
+    console.print(Text.assemble(" " * INDENT, (label, label_style), (lines[0], style)), soft_wrap=True)
+    for line in lines[1:]:
+        console.print(Text.assemble(" " * indent, (line, style)), soft_wrap=True)
 
 
 def _print_table(table: Table, console: Console) -> None:
-    from rich import box
-    from rich.table import Table as Grid
     from rich.text import Text
 
-    shown = [index for index, column in enumerate(table.columns) if column.min_width <= console.width]
-    grid = Grid(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=True, show_edge=False, header_style="dim")
-    for index in shown:
-        column = table.columns[index]
-        grid.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
+    shown = _fitting(table, console.width - INDENT)
+    widths = _widths(table)
+    titles = [column.title for column in table.columns]
+    console.print(Text(_line(titles, table, widths, shown), style="dim"), soft_wrap=True)
+    rule = "─" * (sum(widths[index] + GAP for index in shown) - GAP)
+    console.print(Text(" " * INDENT + rule, style="dim"), soft_wrap=True)
     for row in table.rows:
-        grid.add_row(*(Text(row.cells[index]) for index in shown), style=ROW_STYLES[row.tone])
-    console.print(grid)
+        console.print(Text(_line(row.cells, table, widths, shown), style=ROW_STYLES[row.tone]), soft_wrap=True)
+
+
+def _widths(table: Table) -> list[int]:
+    from rich.cells import cell_len
+
+    rows = [[column.title for column in table.columns], *(row.cells for row in table.rows)]
+    return [max(cell_len(row[index]) for row in rows) for index in range(len(table.columns))]
+
+
+def _fitting(table: Table, room: int) -> list[int]:
+    """Which columns are shown: all, or without the dispensable ones where there is no room for them."""
+    widths = _widths(table)
+    shown = list(range(len(widths)))
+    for index in sorted(shown, key=lambda index: -table.columns[index].dispensable):
+        if not table.columns[index].dispensable or sum(widths[i] + GAP for i in shown) - GAP <= room:
+            break
+        shown.remove(index)
+    return shown
+
+
+def _line(cells: Sequence[str], table: Table, widths: list[int], shown: list[int]) -> str:
+    from rich.cells import cell_len
+
+    parts = []
+    for index in shown:
+        space = " " * (widths[index] - cell_len(cells[index]))
+        parts.append(space + cells[index] if table.columns[index].right else cells[index] + space)
+    return (" " * INDENT + (" " * GAP).join(parts)).rstrip()

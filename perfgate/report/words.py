@@ -31,19 +31,25 @@ def headline(record: RunRecord, comparison: Comparison) -> str:
     pairs = f"{comparison.pairs} {'pair' if comparison.pairs == 1 else 'pairs'}"
     match comparison.verdict.word:
         case Word.PASS:
-            margin = format_percent(comparison.policy.margin)
-            return f"{candidate} is no slower than {base} by more than {margin}, by {pairs}."
+            margin = short_percent(comparison.policy.margin)
+            return f"{candidate} against {base}: {pairs} show no slowdown beyond the margin of {margin}."
         case Word.BLOCK:
-            return f"{candidate} must not follow {base}: {_first_text(comparison)}"
+            return f"{candidate} must not replace {base}: {_worst(comparison)}"
         case Word.INCONCLUSIVE:
-            return f"{pairs} could not tell whether {candidate} is slower than {base}."
+            return f"{candidate} against {base}: {pairs} could not tell whether it is slower."
         case Word.INVALID:
-            return f"nothing can be said about {candidate}: {_first_text(comparison)}"
+            return f"No verdict on {candidate}: this measurement cannot be trusted."
 
 
-def _first_text(comparison: Comparison) -> str:
-    reasons = comparison.verdict.reasons
-    return sentence(reasons[0].text) if reasons else "no reason was given."
+def _worst(comparison: Comparison) -> str:
+    """The regressed metrics that the verdict names, shortly; its first reason where it names none."""
+    named = {reason.metric for reason in comparison.verdict.reasons if reason.metric}
+    found = [effect for effect in comparison.effects if effect.name in named and effect.finding is Finding.REGRESSED]
+    if not found:
+        reasons = comparison.verdict.reasons
+        return sentence(reasons[0].text) if reasons else "no reason was given."
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(f"{effect.name} {ratio(effect)}" for effect in found[:3]) + more + "."
 
 
 def sentence(text: str) -> str:
@@ -152,11 +158,10 @@ def sparkline(numbers: Sequence[float], width: int = 30) -> str:
 
 
 def reproduce(record: RunRecord) -> str:
-    """The command that does it again, but for the file names that the record does not know."""
+    """The command that does it again; the files stand for themselves where the record does not know their names."""
     if command := record.environment.get("command"):
         return str(command)
-    target = f"targets/{record.target}.toml"
-    words = ["perfgate", record.kind, f"{record.name}.toml", "--target", target]
+    words = []
     if record.kind == "gate":
         for arm in Arm:
             words += [f"--{arm.name.lower()}", record.builds.get(arm, "?")]
@@ -164,18 +169,22 @@ def reproduce(record: RunRecord) -> str:
         words += ["--url", f"http://{build}"]
     elif build:
         words += ["--variant", build]
-    return shlex.join([*words, "--seed", str(record.seed)])
+    return f"perfgate {record.kind} SCENARIO --target TARGET {shlex.join([*words, '--seed', str(record.seed)])}"
 
 
-def number(value: object) -> str:
-    """A limit's figure: at most three significant digits, or more before the point."""
+def quantity(value: object, unit: str) -> str:
+    """A limit's figure with its unit; a share is shown as percent."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        return "–" if value is None else str(value)
-    if value == 0:
-        return "0"
-    if abs(value) < 0.01:
-        return f"{value:.3g}"
-    return format_count(value) if abs(value) >= 1000 else three_digits(value)
+        return "–" if value is None else f"{value} {unit}".strip()
+    if unit == "share":
+        return f"{value * 100:.3g} %"
+    figure = format_count(value) if abs(value) >= 1000 else three_digits(value) if value else "0"
+    return f"{figure} {unit}".strip()
+
+
+def short_percent(fraction: float) -> str:
+    """`5 %`: for settings, which have no digits to spare."""
+    return f"{fraction * 100:g} %"
 
 
 def report_path(directory: Path) -> str:
