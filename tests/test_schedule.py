@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ def test_both_slices_of_a_couple_get_the_same_window_of_the_plan(seed: int, numb
 @given(SEEDS, st.integers(0, 40))
 def test_segments_never_overlap_in_time(seed: int, number: int) -> None:
     segments = schedule_pair(Policy(), SLICE, seed, number, 0).segments
-    assert all(later.offset_ns >= earlier.end_ns for earlier, later in zip(segments, segments[1:], strict=False))
+    assert all(later.offset_ns >= earlier.end_ns for earlier, later in pairwise(segments))
     assert [segment.number for segment in segments] == list(range(len(segments)))
 
 
@@ -44,7 +45,7 @@ def test_pairs_follow_each_other_in_the_plan_without_gap_or_overlap(seed: int) -
         schedule = schedule_pair(Policy(), SLICE, seed, number, position)
         windows = sorted({(segment.plan_start_ns, segment.plan_end_ns) for segment in schedule.segments})
         assert windows[0][0] == position
-        assert all(later[0] == earlier[1] for earlier, later in zip(windows, windows[1:], strict=False))
+        assert all(later[0] == earlier[1] for earlier, later in pairwise(windows))
         position = schedule.plan_end_ns
 
 

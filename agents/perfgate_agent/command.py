@@ -26,25 +26,31 @@ def default_cache_dir() -> Path:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback only (default: %(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; loopback only (default: %(default)s)"
+    )
     parser.add_argument("--port", type=int, default=7400, help="0 picks a free one (default: %(default)s)")
     parser.add_argument("--name", default=socket.gethostname(), help="what reports call it (default: the host's name)")
-    parser.add_argument("--workers", type=int, default=1, help="load worker processes, one a core (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="load worker processes, one a core (default: %(default)s)"
+    )
     parser.add_argument(
         "--target", type=Path, action="append", default=[], metavar="FILE",
         help="a target file whose store this agent may start; may be given several times",
     )  # fmt: skip
     parser.add_argument("--cache-dir", type=Path, default=None, help="generated data (default: the user's cache)")
-    parser.add_argument("--work-dir", type=Path, default=None, help="directories of running stores (default: in the cache)")
+    parser.add_argument(
+        "--work-dir", type=Path, default=None, help="directories of running stores (default: in the cache)"
+    )
     parser.add_argument("--worker-cpus", default=None, metavar="LIST", help="as 2,3 (default: the upper cores)")
     parser.add_argument("--store-cpus", default=None, metavar="LIST", help="as 0,1 (default: the others)")
 
 
 def serve_command(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes. Raises InputError for settings that cannot be."""
+    from perfgate.targets.load import load_target
     from perfgate_agent.configuration import AgentConfiguration, divide_cpus
     from perfgate_agent.serve import serve
-    from perfgate.targets.load import load_target
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     cache = arguments.cache_dir or default_cache_dir()

@@ -175,5 +175,7 @@ def _fresh(data: Path) -> Path:
     try:
         data.mkdir(parents=True)
     except FileExistsError as error:
-        raise TargetError(f"data directory {data.name} exists already: data of another process would be carried over") from error
+        raise TargetError(
+            f"data directory {data.name} exists already: data of another process would be carried over"
+        ) from error
     return data

@@ -87,7 +87,9 @@ class Loader:
 
     def _fail(self, request: Exchange, problem: str) -> None:
         self._finished.set_exception(
-            TargetError(f"loading memory {request.key + 1} of {self._num_nodes} failed: {problem}; is the adapter right?")
+            TargetError(
+                f"loading memory {request.key + 1} of {self._num_nodes} failed: {problem}; is the adapter right?"
+            )
         )
 
     async def _watch(self) -> None:
@@ -127,7 +129,9 @@ class Loader:
             return await exchange(self._host, self._port, request, REQUEST_S)
         except (OSError, ValueError) as error:
             reason = str(error) or type(error).__name__
-            raise TargetError(f"the store at {self._host}:{self._port} stopped answering while loading: {reason}") from error
+            raise TargetError(
+                f"the store at {self._host}:{self._port} stopped answering while loading: {reason}"
+            ) from error
 
 
 async def load_nodes(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
-
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -178,9 +177,7 @@ class Player:
         self._idle_planned = False
         if self._ready and self._ready[0][1].at_ns - monotonic_ns() < SLACK_NS and len(self._ready) >= BATCH:
             return  # the alarm comes first, and plans the next step
-        if len(self._ready) < AHEAD and self._fill(BATCH):
-            self._plan_idle()
-        elif self._distil_step():
+        if (len(self._ready) < AHEAD and self._fill(BATCH)) or self._distil_step():
             self._plan_idle()
         self._check_end()
 
@@ -281,5 +278,3 @@ class Player:
             cpu_ns=round(cpu * NS_PER_S), wall_ns=monotonic_ns() - began_ns,
             involuntary_switches=after.ru_nivcsw - before.ru_nivcsw,
         )  # fmt: skip
-
-

@@ -45,7 +45,9 @@ async def populate(store: RunningStore, progress: Callable[[float], None]) -> Po
         count = adapter.read_count(status, body)
     except (OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise TargetError(f"no store answers at {store.host}:{store.port} ({reason}); start it, or mend --url") from error
+        raise TargetError(
+            f"no store answers at {store.host}:{store.port} ({reason}); start it, or mend --url"
+        ) from error
     if count == expected:
         return Populated(count, loaded=False, load_ns=0)
     if count:

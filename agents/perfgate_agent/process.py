@@ -146,7 +146,9 @@ async def start_process(start: Start, environment: dict[str, str]) -> StoreProce
     the program is not there."""
     if is_listening(start.port):
         owners = ", ".join(map(str, sorted(listeners(start.port)))) or "unknown"
-        raise TargetError(f"port {start.port} is taken already (pid {owners}): a stale server would answer for the store")
+        raise TargetError(
+            f"port {start.port} is taken already (pid {owners}): a stale server would answer for the store"
+        )
     cpus = ",".join(map(str, start.cpus)) or "-"
     command = (sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), cpus, *start.command)
     began = time.monotonic_ns()

@@ -8,8 +8,6 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
-
 from perfgate import __version__
 from perfgate.errors import PerfgateError
 from perfgate.wire.v1 import wire_pb2 as pb
@@ -105,7 +103,7 @@ class AgentService(rpc.AgentServicer):
         reader = asyncio.ensure_future(_read(session, commands))
         watch = asyncio.ensure_future(_silence(session))
         draining = asyncio.ensure_future(self._draining.wait())
-        ends = {reader, watch, draining}
+        ends: set[asyncio.Future[Any]] = {reader, watch, draining}
         getter: asyncio.Future[pb.Event] | None = None
         try:
             while True:

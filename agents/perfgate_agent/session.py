@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from perfgate.dataset import Dataset, build_dataset
 from perfgate.errors import InputError, PerfgateError
@@ -85,7 +86,7 @@ class AgentSession:
                 raise InputError(f"command {name or '(empty)'} is not one this agent knows here")
             event = await handler(command)
         except* PerfgateError as group:
-            event = _failure(_first(group))
+            event = _failure(cast(PerfgateError, _first(group)))
         except* Exception as group:  # a bug must reach the controller, not die with a task
             first = _first(group)
             event = _failure(PerfgateError(f"{type(first).__name__} in the agent during {name}: {first}"))
@@ -111,7 +112,11 @@ class AgentSession:
         done = await self._host.install(build, lambda phase, fraction: self._progress(command.id, phase, fraction))
         return pb.Event(
             build_installed=pb.BuildInstalled(
-                memories=done.memories, bytes=done.bytes, start_ns=done.start_ns, load_ns=done.load_ns, reused=done.reused
+                memories=done.memories,
+                bytes=done.bytes,
+                start_ns=done.start_ns,
+                load_ns=done.load_ns,
+                reused=done.reused,
             )
         )
 
@@ -235,4 +240,3 @@ def _first(group: BaseExceptionGroup[Exception]) -> Exception:
         error = error.exceptions[0]
     assert isinstance(error, Exception)
     return error
-

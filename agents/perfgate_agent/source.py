@@ -31,7 +31,14 @@ def exchanges(
             buckets.append((segment, bucket))
             for chunk in range(start, end, CHUNK_NS):
                 yield from _chunk(
-                    plan, lanes, segment, adapters[segment.arm], start_ns + shift, chunk, min(chunk + CHUNK_NS, end), bucket
+                    plan,
+                    lanes,
+                    segment,
+                    adapters[segment.arm],
+                    start_ns + shift,
+                    chunk,
+                    min(chunk + CHUNK_NS, end),
+                    bucket,
                 )
             bucket.closed = True
 

@@ -5,6 +5,7 @@ uvloop's own timers have a grain of 1 ms, which is more than a request may be la
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import time
@@ -49,10 +50,8 @@ class TimerFd:
 
     def clear(self) -> None:
         """Take back that it has fired."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._fd, 8)
-        except BlockingIOError:
-            pass
 
     def close(self) -> None:
         os.close(self._fd)

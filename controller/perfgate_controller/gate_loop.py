@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from perfgate.errors import FleetError, PerfgateError, TargetError
 from perfgate.gate.capacity import capacity_check
@@ -144,7 +145,8 @@ class Gate:
             self._fleet.load(request.scenario, request.seed, request.target, addresses, schedule.segments)
         )
         try:
-            await asyncio.wait({load, died}, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {load, died}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if died.done():
                 died.result()
             results = load.result()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import perfgate_agent.spawn as spawn
+
 from perfgate.errors import FleetError
 
 READY = "perfgate agent ready on "

@@ -18,12 +18,13 @@ from perfgate.errors import InputError
 from perfgate.units import seconds_to_ns
 
 if TYPE_CHECKING:
+    from perfgate_controller.fleet import Fleet
+
     from perfgate.gate.comparison import Comparison
     from perfgate.progress import Progress
     from perfgate.run import RunRecord
     from perfgate.scenario.model import Scenario
     from perfgate.targets.model import Target
-    from perfgate_controller.fleet import Fleet
 
 T = TypeVar("T")
 Work = Callable[["Fleet", "Progress"], Awaitable[T]]
@@ -54,12 +55,18 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", type=Path, metavar="SCENARIO", help="the scenario file (TOML)")
     parser.add_argument("--target", type=Path, required=True, metavar="FILE", help="the target file: the store (TOML)")
     parser.add_argument("--seed", type=int, default=None, help="of schedule, data and order (default: the scenario's)")
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="the run's directory (default: .perfgate/runs/…)")
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="the run's directory (default: .perfgate/runs/…)"
+    )
     parser.add_argument(
         "--agents", default="", metavar="HOST:PORT,…", help="agents to use (default: one of its own on this machine)"
     )
-    parser.add_argument("--local-agents", type=int, default=1, metavar="N", help="how many agents of its own (default: 1)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="worker processes a local agent (default: 1)")
+    parser.add_argument(
+        "--local-agents", type=int, default=1, metavar="N", help="how many agents of its own (default: 1)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="worker processes a local agent (default: 1)"
+    )
 
 
 def open_order(arguments: argparse.Namespace, kind: str) -> Order:
@@ -129,10 +136,11 @@ def run_with_fleet(order: Order, work: Work[T]) -> T:
 
 
 async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
-    from perfgate.progress import PhaseStarted
     from perfgate_agent.command import default_cache_dir
     from perfgate_controller.fleet import dial
     from perfgate_controller.local import LocalAgents, local_agents
+
+    from perfgate.progress import PhaseStarted
 
     if order.agents:
         progress.handle(PhaseStarted("agents", ", ".join(order.agents)))

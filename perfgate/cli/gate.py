@@ -30,13 +30,17 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_load_arguments(parser)
-    parser.add_argument("--base", required=True, metavar="VARIANT", help="the build to compare with, of the target file")
+    parser.add_argument(
+        "--base", required=True, metavar="VARIANT", help="the build to compare with, of the target file"
+    )
     parser.add_argument("--candidate", required=True, metavar="VARIANT", help="the build that wants to be merged")
     parser.add_argument(
         "--policy", choices=("standard", "quick"), default=None,
         help="standard: 5 %% margin; quick: for demos and hooks, sees less (default: the scenario's [gate], or standard)",
     )  # fmt: skip
-    parser.add_argument("--margin", type=float, default=None, metavar="FRACTION", help="0.05 is 5 %%; overrides the policy")
+    parser.add_argument(
+        "--margin", type=float, default=None, metavar="FRACTION", help="0.05 is 5 %%; overrides the policy"
+    )
     parser.add_argument(
         "--time-limit", default=None, metavar="TIME", help="hard stop, as 90s, 15m, 1h; there is a verdict in any case"
     )
@@ -44,14 +48,15 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code of the verdict."""
+    from perfgate_controller.fleet import Fleet
+    from perfgate_controller.gate_loop import Gate, GateRequest
+
     from perfgate.cli.common import finish, open_order, parse_time, print_gate, run_with_fleet
     from perfgate.gate.comparison import Comparison
     from perfgate.gate.policy_load import policy_for
     from perfgate.progress import Progress
     from perfgate.run import RunRecord
     from perfgate.segment import Arm
-    from perfgate_controller.fleet import Fleet
-    from perfgate_controller.gate_loop import Gate, GateRequest
 
     order = open_order(arguments, "gate")
     overrides = {} if arguments.margin is None else {"margin": arguments.margin}
@@ -75,5 +80,3 @@ def run(arguments: argparse.Namespace) -> int:
     finish(order, record, comparison)
     print_gate(record, comparison, order.directory)
     return comparison.verdict.exit_code
-
-

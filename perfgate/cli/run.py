@@ -37,11 +37,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from perfgate_controller.fleet import Fleet
+    from perfgate_controller.run_loop import LoadRun, RunRequest
+
     from perfgate.cli.common import finish, open_order, parse_time, parse_url, print_run, run_with_fleet
     from perfgate.progress import Progress
     from perfgate.run import RunRecord
-    from perfgate_controller.fleet import Fleet
-    from perfgate_controller.run_loop import LoadRun, RunRequest
 
     order = open_order(arguments, "run")
     first = next(iter(order.target.variants), "default")

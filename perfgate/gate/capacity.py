@@ -65,7 +65,8 @@ def _candidate_alone(held: Mapping[Arm, Held], policy: Policy) -> Verdict:
     base, candidate = held[Arm.BASE], held[Arm.CANDIDATE]
     text = (
         f"the candidate cannot hold the offered {candidate.offered:,.0f} requests/s: it answered "
-        f"{candidate.held:,.0f}/s and was {format_duration(candidate.late_ns)} behind at the end, where the base held the rate"
+        f"{candidate.held:,.0f}/s and was {format_duration(candidate.late_ns)} behind at the end; "
+        "the base held the rate"
     )
     remedy = f"find what made it slower ({base.offered:,.0f}/s held by the base), or compare at a lower [arrival] rate"
     return Verdict(Word.BLOCK, (Reason("throughput", text, remedy, "throughput"),), policy.competitive)

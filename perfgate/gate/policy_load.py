@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from perfgate.errors import InputError
@@ -73,17 +74,14 @@ def _fields(settings: Mapping[str, Any], base: Policy) -> dict[str, Any]:
 def _check(policy: Policy) -> None:
     """A policy that can't work is refused."""
     looks = policy.looks
-    rising = all(later > earlier for earlier, later in zip(looks, looks[1:], strict=False))
+    rising = all(later > earlier for earlier, later in pairwise(looks))
     for wrong, text in (
         (not 0 < policy.margin < 10, f"margin = {policy.margin} must be above 0 (0.05 is 5 %)"),
         (not looks or not rising or looks[0] < 2, f"looks = {list(looks)} must rise and begin at 2 or more pairs"),
         (not 0 < policy.alpha_block < 0.5, f"alpha_block = {policy.alpha_block} must lie between 0 and 0.5"),
         (not 0 < policy.alpha_pass < 0.5, f"alpha_pass = {policy.alpha_pass} must lie between 0 and 0.5"),
         (not 0 <= policy.trim < 0.5, f"trim = {policy.trim} must be at least 0 and below 0.5"),
-        (
-            bool(looks) and looks[-1] < policy.min_pairs,
-            f"looks end at {looks[-1:]} pairs, but {policy.min_pairs} are needed",
-        ),
+        (looks[-1:] < (policy.min_pairs,), f"looks = {list(looks)} must end at {policy.min_pairs} pairs or more"),
         (policy.slice_ns <= 0 or policy.measured_ns < policy.slice_ns, "measured_seconds must hold at least one slice"),
         (policy.inconclusive not in ("warn", "block"), f"inconclusive = {policy.inconclusive!r} must be warn or block"),
     ):

@@ -87,7 +87,8 @@ def recall_effect(pairs: Sequence[Pair], policy: Policy, operation: Operation, l
     p = p_above_zero(estimate)
     return Effect(
         statistic="recall", operation=operation, primary=False, finding=_recall_finding(estimate, reach, policy),
-        estimate=estimate.mean, se=estimate.se, df=estimate.df, lower=estimate.mean - reach, upper=estimate.mean + reach,
+        estimate=estimate.mean, se=estimate.se, df=estimate.df,
+        lower=estimate.mean - reach, upper=estimate.mean + reach,
         pass_upper=estimate.mean + t_bound(bounds.passing, estimate.df) * estimate.se, p_nominal=p,
         p_adjusted=min(1.0, p * policy.alpha_quality / level), margin=policy.recall_margin,
         detectable_80=None, detectable_99=None, per_pair=tuple(values),

@@ -33,8 +33,8 @@ def pass_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reason]:
     )
     upper = math.exp(overall.pass_upper or 0.0)
     text = (
-        f"no regression of more than {policy.margin:.0%}: p99 over all operations is {_times(overall.estimate)} the base's, "
-        f"at most {upper:.3f} x with 95 % confidence; the worst is {worst.name} at {_times(worst.estimate)}"
+        f"no regression of more than {policy.margin:.0%}: p99 over all operations is {_times(overall.estimate)} "
+        f"the base's, at most {upper:.3f} x with 95 % confidence; the worst is {worst.name} at {_times(worst.estimate)}"
     )
     reasons = [Reason("no_regression", text, blind_spots(policy), overall.name)]
     for effect in effects:
@@ -54,8 +54,9 @@ def inconclusive_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reas
         return [Reason("undecided", "no pair has been compared yet", "let more pairs be measured")]
     worst = still[0]
     text = (
-        f"{worst.name} is {_times(worst.estimate)} the base but may be up to {math.exp(worst.pass_upper or 0.0):.3f} x: neither a "
-        f"regression of more than {policy.margin:.0%} nor its absence is proven"
+        f"{worst.name} is {_times(worst.estimate)} the base but may be up to "
+        f"{math.exp(worst.pass_upper or 0.0):.3f} x: neither a regression of more than {policy.margin:.0%} nor its "
+        "absence is proven"
     )
     remedy = "measure more pairs, at a higher [arrival] rate, or on a quieter host"
     return [Reason("undecided", text, remedy, worst.name)]

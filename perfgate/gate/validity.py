@@ -74,9 +74,7 @@ def _cut(pairs: Sequence[Pair]) -> Reason | None:
         for arm in Arm:
             parts = pair.total(arm).operations.values()
             if abandoned := sum(part.outcomes[Outcome.ABANDONED] for part in parts):
-                text = (
-                    f"the {arm.name.lower()} fell behind in pair {pair.number + 1}: {abandoned} requests were given up"
-                )
+                text = f"the {arm.name.lower()} fell behind in pair {pair.number + 1}: {abandoned} requests given up"
                 return Reason("saturated", text, "lower [arrival] rate: the store cannot hold it all the time")
     return None
 

@@ -90,9 +90,9 @@ def _advance(
     """The density of the sum below the bound after this look."""
     points = np.linspace(-REACH * math.sqrt(fraction), bound, GRID)
     if grid is None or density is None:
-        return points, _normal(points / step) / step
+        return points, np.asarray(_normal(points / step) / step, dtype=np.float64)
     kernel = _normal((points[:, None] - grid[None, :]) / step) / step
-    return points, np.trapezoid(kernel * density[None, :], grid, axis=1)
+    return points, np.asarray(np.trapezoid(kernel * density[None, :], grid, axis=1), dtype=np.float64)
 
 
 def _normal(z: NDArray[np.float64]) -> NDArray[np.float64]:

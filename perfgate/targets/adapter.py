@@ -36,9 +36,7 @@ class Adapter(Protocol):
         """key and index as in perfgate.requests.Requests."""
         ...
 
-    def judge(
-        self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool
-    ) -> Judgement:
+    def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
         """deep: look into the body and compare with the truth."""
         ...
 

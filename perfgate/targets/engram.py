@@ -41,9 +41,7 @@ class EngramAdapter:
         numbers = b"".join((b"embedding=%5B", data.encoded_query(key)[1:-1], b"%5D"))
         return self._recall(numbers, data.space(key))
 
-    def judge(
-        self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool
-    ) -> Judgement:
+    def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
         if status != (201 if operation is Operation.STORE else 200):
             return Judgement(Outcome.BAD_STATUS, example=f"{operation.value}: status {status}: {_shorten(body)}")
         if not deep:

@@ -13,7 +13,9 @@ Arguments = Annotated[list[str], Field(examples=[["--flag", "value"]])]
 
 
 class Host(Table):
-    command: Annotated[list[str], Field(min_length=1, examples=[["{python}", "-m", "perfgate.store", "--port", "{port}"]])]
+    command: Annotated[
+        list[str], Field(min_length=1, examples=[["{python}", "-m", "perfgate.store", "--port", "{port}"]])
+    ]
     environment: dict[str, str] = {}
     start_timeout_seconds: Seconds = 60.0
     stop_signal: Literal["TERM", "INT", "QUIT", "HUP", "KILL"] = "TERM"
