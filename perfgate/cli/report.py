@@ -35,9 +35,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--format", choices=("terminal", "markdown", "json"), default="terminal", help="default: terminal"
     )
-    parser.add_argument(
-        "--exit-code", action="store_true", help="end with the gate's (or run's) exit code instead of 0"
-    )
+    parser.add_argument("--exit-code", action="store_true", help="end with the gate's (or run's) exit code")
 
 
 def run(args: argparse.Namespace) -> int:

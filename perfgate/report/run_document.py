@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from perfgate.histogram import Histogram
 from perfgate.interval import Interval, OperationInterval
 from perfgate.operation import Operation
 from perfgate.report import shared
@@ -18,15 +19,9 @@ QUANTILES = (0.5, 0.95, 0.99, 0.999)
 TIMELINE_WIDTH = 60
 _COLUMNS = (
     Column("operation"),
-    Column("answered", right=True),
-    Column("a second", right=True),
-    Column("p50", right=True),
-    Column("p95", right=True),
-    Column("p99", right=True),
-    Column("p99.9", right=True),
-    Column("max", right=True, dispensable=1),
-    Column("service p50", right=True, dispensable=2),
-    Column("service p99", right=True, dispensable=3),
+    *(Column(title, right=True) for title in ("answered", "a second", "p50", "p95", "p99")),
+    Column("p99.9", right=True, dispensable=1),
+    Column("max", right=True, dispensable=2),
     Column("failed", right=True),
 )
 
@@ -61,29 +56,27 @@ def _why_broken(record: RunRecord) -> tuple[str, ...]:
 
 
 def _latencies(interval: Interval, measured_ns: int) -> Section:
-    rows = tuple(_row(name, part, measured_ns) for name, part in interval.operations.items())
+    rows = tuple(row for name, part in interval.operations.items() for row in _rows(name, part, measured_ns))
     note = (
-        "response times, from when a request was due to its reply, so that waiting behind a stall counts; "
+        "latencies are response times, from when a request was due to its reply, so that waiting behind a stall counts; "
         "service: from when it was sent."
     )
     return Section("Latencies", table=Table(_COLUMNS, rows), note=note)
 
 
-def _row(name: Operation, part: OperationInterval, measured_ns: int) -> Row:
-    seconds = measured_ns / NS_PER_S
-    response, service = part.response, part.service
-    quantiles = [float(value) for value in response.quantiles(QUANTILES)] if response.total else [float("nan")] * 4
-    services = [float(value) for value in service.quantiles([0.5, 0.99])] if service.total else [float("nan")] * 2
-    cells = (
-        short_operation(name.value),
-        format_count(part.completed),
-        format_count(part.completed / seconds) if seconds else "–",
-        *map(format_duration, quantiles),
-        format_duration(response.max_ns) if response.total else "–",
-        *map(format_duration, services),
-        format_count(part.failures),
-    )
-    return Row(cells, tone="bad" if part.failures else "")
+def _rows(name: Operation, part: OperationInterval, measured_ns: int) -> tuple[Row, Row]:
+    """Response times with the counts, and service times below."""
+    rate = format_count(part.completed / (measured_ns / NS_PER_S)) if measured_ns else "–"
+    counts, failed = (format_count(part.completed), rate), format_count(part.failures)
+    tone = "bad" if part.failures else "strong"
+    response = Row((short_operation(name.value), *counts, *_quantiles(part.response), failed), tone=tone)
+    return response, Row(("· service", "", "", *_quantiles(part.service), ""))
+
+
+def _quantiles(histogram: Histogram) -> tuple[str, ...]:
+    if not histogram.total:
+        return ("–",) * (len(QUANTILES) + 1)
+    return (*map(format_duration, histogram.quantiles(QUANTILES)), format_duration(histogram.max_ns))
 
 
 def _timeline(record: RunRecord) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 INDENT = 2
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|pp|ns|µs|ms|s|min)\b|%)")
+"""The space between a figure and its unit, where no line may end."""
 GAP = 2
 PLAIN_WIDTH = 100
 """Of logs and pipes, unless COLUMNS says otherwise."""
@@ -89,7 +92,9 @@ def _wrapped(label: str, text: str, console: Console, label_style: str = "", sty
     from rich.text import Text
 
     indent = INDENT + len(label)
-    lines = textwrap.wrap(text, max(20, console.width - indent), break_long_words=False, break_on_hyphens=False) or [""]
+    room = max(20, console.width - indent)
+    lines = textwrap.wrap(_UNIT.sub("\u00a0", text), room, break_long_words=False, break_on_hyphens=False) or [""]
+    lines = [line.replace("\u00a0", " ") for line in lines]
     console.print(Text.assemble(" " * INDENT, (label, label_style), (lines[0], style)), soft_wrap=True)
     for line in lines[1:]:
         console.print(Text.assemble(" " * indent, (line, style)), soft_wrap=True)
