@@ -95,8 +95,8 @@ def _help(comparison: Comparison) -> Section:
         "A quieter host, or one of its own for load and stores, narrows every interval; "
         "more load in a pair narrows it where the store is fast and requests are few."
     )
-    restart = dict(comparison.variance).get("restart", 0.0)
-    if restart > 0.5:
+    between = next((share for source, share in comparison.variance if source.startswith("between")), 0.0)
+    if between > 0.5:
         lines.append("Most of the noise comes from restarts of the process: only more pairs help, not longer ones.")
     return Section("What would help", lines=tuple(lines))
 
