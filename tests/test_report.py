@@ -21,11 +21,9 @@ DIRECTORY = Path(".perfgate/runs/one")
 WORDS = pytest.mark.parametrize("word", Word)
 
 
-def gate_text(word: Word, width: int = 100, **console: bool) -> str:
+def gate_text(word: Word, width: int = 100, terminal: bool = False) -> str:
     out = io.StringIO()
-    render_gate(
-        *gate(word), Console(file=out, width=width, highlight=False, **{"force_terminal": False, **console}), DIRECTORY
-    )  # type: ignore[arg-type]
+    render_gate(*gate(word), Console(file=out, width=width, highlight=False, force_terminal=terminal), DIRECTORY)
     return out.getvalue()
 
 
@@ -78,13 +76,13 @@ def test_plain_text_has_no_escape_codes_and_no_trailing_space() -> None:
 def test_a_terminal_shows_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert "\x1b[1;31m" in gate_text(Word.BLOCK, force_terminal=True)
+    assert "\x1b[1;31m" in gate_text(Word.BLOCK, terminal=True)
 
 
 def test_no_color_is_heeded_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert "31m" not in gate_text(Word.BLOCK, force_terminal=True)
+    assert "31m" not in gate_text(Word.BLOCK, terminal=True)
 
 
 def test_a_pipe_gets_a_hundred_columns_and_never_fewer_than_eighty(monkeypatch: pytest.MonkeyPatch) -> None:

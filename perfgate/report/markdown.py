@@ -12,7 +12,8 @@ from perfgate.report.run_document import run_document
 from perfgate.run import RunRecord
 
 MARKS = {"good": "✅", "bad": "❌", "open": "⚠️", "invalid": "⛔"}
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
+_SPECIAL = re.compile(r"([\\`*\[\]<>|]|(?<!\w)_|_(?!\w))")
+"""Between letters an underscore is one."""
 
 
 def gate_markdown(record: RunRecord, comparison: Comparison, directory: Path | None = None) -> str:
@@ -65,7 +66,7 @@ def _table(table: Table) -> str:
 
 def _cells(cells: tuple[str, ...], tone: str) -> list[str]:
     escaped = [_escape(cell) for cell in cells]
-    return [f"**{cell}**" if cell and tone == "bad" else cell for cell in escaped]
+    return [f"**{escaped[0]}**", *escaped[1:]] if tone in ("bad", "good") else escaped
 
 
 def _escape(text: str) -> str:
