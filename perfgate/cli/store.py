@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
 
-from perfgate.errors import PerfgateError
+from perfgate.store.command import DESCRIPTION, EXAMPLE, run
+from perfgate.store.options import add_arguments
 
-_EXAMPLE = """example:
-  perfgate store serve --port 7474 --data-dir /tmp/memories
-  perfgate store serve --slow embedding_search=1.2      # the same, but its search takes 20 % longer
-
-It answers Engram's HTTP API: POST /api/v1/memories/remember, GET /api/v1/memories/recall?query=… or ?embedding=[…],
-GET /api/v1/memories/ID, GET /health/alive, GET /api/v1/system/health?space=NAME; X-Memory-Space names the space.
-When it listens it prints one line: perfgate store ready on http://127.0.0.1:PORT pid PID
-"""
+__all__ = ["add_parser", "run"]
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the verb `store` with its subverb `serve`."""
-    store = subparsers.add_parser("store", help="the built-in store", description="The built-in memory store.")
+    store = subparsers.add_parser("store", help="serve the built-in store", description="The built-in memory store.")
     verbs = store.add_subparsers(dest="store_verb", required=True, metavar="VERB")
     serve = verbs.add_parser(
         "serve",
         help="serve memories over HTTP until SIGTERM",
-        description="Serves memories with HNSW search over HTTP until SIGTERM. Switches make it misbehave.",
-        epilog=_EXAMPLE,
+        description=DESCRIPTION,
+        epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_arguments(serve)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Serves until a signal; 0 after an orderly stop. Raises PerfgateError."""
-    from perfgate.store.options import parse_options
-
-    options = parse_options(args)
-    try:
-        from perfgate.store.server import serve
-    except ModuleNotFoundError as error:
-        if error.name != "usearch":
-            raise
-        raise PerfgateError("the built-in store needs usearch: install perfgate[store]") from None
-    return serve(options)
-
-
-def serve_main(arguments: Sequence[str]) -> int:
-    """The process `python -m perfgate.store ARGUMENTS`: returns its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="perfgate store serve", epilog=_EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    _add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except PerfgateError as error:
-        print(f"perfgate store: {error}", file=sys.stderr)
-        return 3
-
-
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    from perfgate.store.options import add_arguments
-
-    add_arguments(parser)
+    add_arguments(serve)

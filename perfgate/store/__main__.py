@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from perfgate.cli.store import serve_main
+from perfgate.store.command import main
 
 if __name__ == "__main__":
-    sys.exit(serve_main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -194,8 +194,10 @@ class Api:
         return Reply(200, orjson.dumps({"id": memory[0], "content": memory[1], "confidence": memory[2]}))
 
     def _health(self, request: Request) -> Reply:
-        name = unquote(request.parameters.get("space", "")) or request.headers.get("X-Memory-Space") or "default"
-        spaces = [{"space": name, "memories": len(self._space(request, name))}]
+        """Counts of the space that is asked for, or of all."""
+        asked = unquote(request.parameters.get("space", "")) or request.headers.get("X-Memory-Space")
+        names = [asked] if asked else list(self.spaces) or ["default"]
+        spaces = [{"space": name, "memories": len(self._space(request, name))} for name in names]
         return Reply(200, orjson.dumps({"status": "healthy", "spaces": spaces, **self._about}))
 
 

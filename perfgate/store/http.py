@@ -18,7 +18,8 @@ from perfgate.store.api import MAX_BODY, MAX_URL, Refusal, Reply
 Answer = Callable[[str, str, Any, bytes, int], Awaitable[Reply]]
 """(method, path with query, headers, body, when the request's first bytes arrived, monotonic ns) -> the reply."""
 
-_LINE_LIMIT = 2 * MAX_URL  # the parser's own limit answers 400; ours answers 414
+_LINE_LIMIT = 1 << 20  # the parser's own limit cuts the connection at once; up to here a too long URL is read first
+_LINGER_S = 2.0  # how long the rest of a refused body is read, so that the client sees the answer and no reset
 _HEADS = {
     status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n".encode()
     for status in HTTPStatus
@@ -85,7 +86,7 @@ class StoreServer(web.Server):
             loop=self._loop,
             max_line_size=_LINE_LIMIT,
             access_log=None,
-            lingering_time=0.0,
+            lingering_time=_LINGER_S,
             keepalive_timeout=3_600,
         )
 

@@ -29,6 +29,7 @@ class Mischief:
         self._seen = 0
         self._leaked: list[bytes] = []
         self._free_ns = 0
+        self._done_ns = 0
 
     async def before(self, operation: Operation) -> Reply | None:
         """Counts, leaks, dies, waits for capacity; a reply if the request is to fail."""
@@ -48,13 +49,20 @@ class Mischief:
         return operation in self._switches.wrong_empty
 
     def after(self, operation: Operation, arrived_ns: int) -> None:
-        """Spins until the request has taken as long as it is told to."""
+        """Spins until the request has taken as long as it is told to.
+
+        What counts is its own time: from when its bytes arrived, or from when the request before it was done, if it
+        had to wait for that. The wait itself is not multiplied, just as with code that really is slower; otherwise a
+        line of n requests would take factor ** n.
+        """
         factor = self._factor(operation)
         if factor > 1.0:
-            natural_ns = time.monotonic_ns() - arrived_ns + UNSEEN_NS
-            until_ns = arrived_ns + round(factor * natural_ns) - UNSEEN_NS
+            began_ns = max(arrived_ns, self._done_ns)
+            natural_ns = time.monotonic_ns() - began_ns + UNSEEN_NS
+            until_ns = began_ns + round(factor * natural_ns) - UNSEEN_NS
             while time.monotonic_ns() < until_ns:
                 pass
+        self._done_ns = time.monotonic_ns()
 
     def distort(self, space: MemorySpace, hits: Hits) -> Hits:
         """Some hits replaced by any other memory, with their scores."""
