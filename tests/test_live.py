@@ -99,24 +99,41 @@ def test_a_terminal_gets_the_cursor_back_after_an_error(monkeypatch: pytest.Monk
 
     with pytest.raises(ValueError, match="in the middle"):
         fail()
-    hidden, shown = "\x1b[?25l", "\x1b[?25h"
+    hidden, visible = "\x1b[?25l", "\x1b[?25h"
     assert hidden in stream.getvalue()
-    assert stream.getvalue().rindex(shown) > stream.getvalue().rindex(hidden)
+    assert stream.getvalue().rindex(visible) > stream.getvalue().rindex(hidden)
+
+
+def shown(progress: LiveProgress) -> str:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as text:
+        console.print(progress._render())
+    return text.get()
+
+
+def test_a_pair_that_is_done_is_not_counted_twice() -> None:
+    from rich.console import Console
+
+    progress = LiveProgress(Console(file=io.StringIO()), Clock())
+    progress.handle(Tick(400.0, {}, 10 * NS_PER_S, 0))
+    progress.handle(PairDone(15, 30))
+    assert " 50 %" in shown(progress)
+    progress.handle(PhaseStarted("report"))
+    assert "pair" not in shown(progress)
 
 
 def test_the_live_view_shows_phase_pair_and_what_is_left() -> None:
     from rich.console import Console
 
     clock = Clock()
-    console = Console(file=io.StringIO(), width=100)
-    progress = LiveProgress(console, clock)
+    progress = LiveProgress(Console(file=io.StringIO()), clock)
     progress.handle(PhaseStarted("measure", "at most 30 pairs"))
     clock.now_ns = 60 * NS_PER_S
     progress.handle(PairDone(3, 30))
     progress.handle(SECOND)
-    with console.capture() as shown:
-        console.print(progress._render())
-    text = shown.get()
+    text = shown(progress)
     assert "measure" in text
     assert "pair 4 of at most 30" in text
     assert "at most 8 min 14 s left" in text

@@ -121,12 +121,12 @@ class LiveProgress:
     def handle(self, event: Event) -> None:
         match event:
             case PhaseStarted():
-                self._phase, self._fraction, self._tick = event, None, None
+                self._phase, self._fraction, self._tick, self._pairs = event, None, None, None
                 self._measuring_since_ns = self._clock()
             case PhaseProgress(_, fraction, _):
                 self._fraction = fraction
             case PairDone():
-                self._pairs = event
+                self._pairs, self._tick = event, None  # the next pair begins at nothing
                 self._print(event)
             case Tick():
                 self._tick = event
@@ -136,7 +136,7 @@ class LiveProgress:
     def _print(self, event: Event) -> None:
         from rich.text import Text
 
-        self._console.print(Text(describe(event), style="dim"))
+        self._console.print(Text(describe(event), style="dim"), soft_wrap=True)
 
     def _render(self) -> RenderableType:
         from rich.text import Text
