@@ -21,9 +21,12 @@ EXAMPLE_BYTES = 120
 
 class Connection(asyncio.Protocol):
     """Belongs to one pool. The time of a reply is taken when its last bytes reach this process, before they are
-    looked at."""
+    looked at. A reply that lasts until the connection's end, without a length, is a reset."""
 
-    __slots__ = ("_parser", "_parts", "_pool", "_size", "_transport", "closed", "exchange", "now_ns")
+    __slots__ = (
+        "_complete", "_keep", "_parser", "_parts", "_pool", "_size", "_status", "_transport", "closed", "exchange",
+        "now_ns",
+    )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -31,6 +34,9 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._size = 0
+        self._complete = 0  # replies that ended in the bytes at hand
+        self._status = 0
+        self._keep = False
         self.exchange: Exchange | None = None
         self.now_ns = 0
         self.closed = False
@@ -52,8 +58,15 @@ class Connection(asyncio.Protocol):
         self.now_ns = monotonic_ns()
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:  # incl. an upgrade that nobody asked for
-            self._give_up(Outcome.BAD_REPLY, f"{type(error).__name__}: {data[:EXAMPLE_BYTES]!r}")
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._give_up(f"{type(error).__name__}: {data[:EXAMPLE_BYTES]!r}")
+            return
+        if self._complete == 1 and self.exchange is not None:
+            self._finish(self.exchange)
+        elif self._complete:  # a reply that nobody asked for: what follows would be taken for another's
+            self._give_up("more replies than requests")
+        elif self._size > MAX_BODY:
+            self._give_up(f"a body of more than {MAX_BODY} bytes")
 
     def on_body(self, chunk: bytes) -> None:
         """Called by the parser."""
@@ -62,24 +75,15 @@ class Connection(asyncio.Protocol):
             self._parts.append(chunk)
 
     def on_message_complete(self) -> None:
-        """Called by the parser."""
-        status = self._parser.get_status_code()
-        if status < 200:  # an interim reply; the real one follows
+        """Called by the parser. What it makes of the reply waits until it has seen all bytes at hand: an error raised
+        from here would pass for one of the parser's."""
+        self._status = self._parser.get_status_code()
+        if self._status >= 200:
+            self._complete += 1
+            self._keep = self._parser.should_keep_alive()  # the parser forgets it afterwards
+        else:  # an interim reply; the real one follows
             self._parts.clear()
             self._size = 0
-            return
-        parts, size, exchange = self._parts, self._size, self.exchange
-        self._parts, self._size, self.exchange = [], 0, None
-        if exchange is None:
-            self.abort()  # a reply that nobody asked for: whatever comes next would be taken for another's
-            return
-        exchange.done_ns = self.now_ns
-        if size > MAX_BODY:
-            self.exchange = exchange
-            self._give_up(Outcome.BAD_REPLY, f"a body of more than {MAX_BODY} bytes")
-            return
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._pool.answered(self, exchange, status, body, self._parser.should_keep_alive())
 
     def connection_lost(self, error: Exception | None) -> None:
         exchange, self.exchange = self.exchange, None
@@ -92,12 +96,25 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, without waiting for anything."""
+        self.closed = True
         if self._transport is not None:
             self._transport.abort()
 
-    def _give_up(self, outcome: Outcome, example: str) -> None:
+    def _finish(self, exchange: Exchange) -> None:
+        parts, size = self._parts, self._size
+        if size > MAX_BODY:
+            self._give_up(f"a body of more than {MAX_BODY} bytes")
+            return
+        self._parts, self._size, self._complete, self.exchange = [], 0, 0, None
+        exchange.done_ns = self.now_ns
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._pool.answered(self, exchange, self._status, body, self._keep)
+
+    def _give_up(self, example: str) -> None:
+        """No reply of the protocol: what else comes cannot be understood."""
         exchange, self.exchange = self.exchange, None
-        self.abort()
+        self._parts, self._size = [], 0
+        self._pool.discard(self)
         if exchange is not None:
             exchange.done_ns = self.now_ns
-            self._pool.failed(exchange, outcome, example)
+            self._pool.failed(exchange, Outcome.BAD_REPLY, example)

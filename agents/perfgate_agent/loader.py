@@ -62,8 +62,8 @@ class Loader:
 
     def _submit(self) -> None:
         if self._next < self._num_nodes:
-            request = Exchange(time.monotonic_ns(), 0, self._next, self._next, False, None)
-            request.payload = self._adapter.encode_load(self._next)
+            payload = self._adapter.encode_load(self._next)
+            request = Exchange(time.monotonic_ns(), 0, self._next, self._next, False, None, payload)
             self._next += 1
             self._pool.submit(request)
 

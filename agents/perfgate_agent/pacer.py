@@ -16,6 +16,7 @@ class Pacer:
         self._loop = asyncio.get_running_loop()
         self._callback = callback
         self._handle: asyncio.TimerHandle | None = None
+        self._set = False
         try:
             self._timer: TimerFd | None = TimerFd()
         except OSError:
@@ -24,6 +25,7 @@ class Pacer:
             self._loop.add_reader(self._timer.fileno(), self._fired)
 
     def set(self, at_ns: int) -> None:
+        self._set = True
         if self._timer is not None:
             self._timer.set(at_ns)
             return
@@ -40,5 +42,7 @@ class Pacer:
 
     def _fired(self) -> None:
         assert self._timer is not None
-        self._timer.clear()
+        self._set = False
         self._callback()
+        if not self._set:  # setting it anew takes back that it has fired, and saves a system call
+            self._timer.clear()

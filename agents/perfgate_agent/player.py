@@ -12,23 +12,34 @@ from time import monotonic_ns
 
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
-from perfgate.operation import OPERATIONS
 from perfgate.outcome import Outcome
 from perfgate.plan import Plan
 from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.targets.adapter import Adapter
 from perfgate.units import NS_PER_S
 from perfgate_agent.exchange import Exchange
+from perfgate_agent.ledger import Ledger
 from perfgate_agent.pacer import Pacer
 from perfgate_agent.pool import Pool
-from perfgate_agent.recorder import Bucket
 from perfgate_agent.source import exchanges
 
 AHEAD = 128
 """Requests that are ready before their time."""
+AHEAD_LOW = 96
+"""With fewer than this, housekeeping makes more."""
+AHEAD_URGENT = 48
+"""With fewer than this it does so even while a reply is awaited."""
 BATCH = 4
+REPLIES = 16
+"""With as many replies waiting to be judged, housekeeping judges them."""
+REPLIES_URGENT = 64
+"""With as many it does so even while another reply is awaited."""
+REPLIES_MOST = 512
+"""With as many it does so even when the next request is due."""
 SLACK_NS = 150_000
 """Housekeeping waits while the next request is due sooner than this."""
+STARVED_NS = 20_000_000
+"""Unless it has waited for this long."""
 SWEEP_S = 0.05
 DRAIN_NS = NS_PER_S
 LOST_NS = NS_PER_S
@@ -54,19 +65,19 @@ class Player:
 
     def __init__(self, part: Part, emit: Callable[[Interval], None]) -> None:
         self._part = part
-        self._emit = emit
-        self._ready: deque[tuple[Segment, Exchange]] = deque()
-        self._buckets: list[tuple[Segment, Bucket]] = []
-        self._distilling: Iterator[Interval | None] | None = None
+        self._ledger = Ledger(part.name, part.adapters, emit)
+        self._loop = asyncio.get_running_loop()
+        self._source: Iterator[Exchange | None] = iter(())
+        self._ready: deque[Exchange] = deque()
         self._pools: dict[Arm, Pool] = {}
-        self._open: dict[Arm, int] = dict.fromkeys(Arm, 0)
+        self._open: dict[Arm, int] = dict.fromkeys(Arm, 0)  # submitted and not ended
         self._cut: set[int] = set()
         self._ended = asyncio.Event()
         self._generating = True
         self._give_up_ns = 0
         self._idle_planned = False
+        self._kept_house_ns = 0
         self._saturated = self._lost = self._stopped = False
-        self._counts = [0, 0, 0, 0, 0]  # due, sent, completed, failed, abandoned
         rate = part.plan.mean_rate * len(part.lanes) / part.plan.lanes
         self._backlog_bound = max(BACKLOG_MIN, round(rate))
 
@@ -85,8 +96,12 @@ class Player:
         """Start at `start_ns` of the monotonic clock. Returns when every request has ended and every interval has been
         emitted."""
         part = self._part
-        self._source = exchanges(part.plan, part.lanes, part.segments, part.adapters, start_ns, self._buckets)
+        self._source = exchanges(
+            part.plan, part.lanes, part.segments, part.adapters, start_ns, self._ledger.buckets
+        )  # fmt: skip
         self._fill(AHEAD)
+        for pool in self._pools.values():
+            pool.refused_since_ns = 0  # what was refused before the start says nothing of the run
         before, began = resource.getrusage(resource.RUSAGE_SELF), monotonic_ns()
         gc.collect()
         gc.freeze()
@@ -94,7 +109,7 @@ class Player:
         self._pacer = Pacer(self._due)
         sweeper = asyncio.ensure_future(self._sweep())
         try:
-            self._pacer.set(self._next_ns())
+            self._pacer.set(self._ready[0].at_ns if self._ready else began)
             await self._ended.wait()
         finally:
             sweeper.cancel()
@@ -103,7 +118,7 @@ class Player:
                 await pool.close()
             gc.enable()
             gc.unfreeze()
-        self._emit_rest()
+        self._ledger.finish()
         return self._report(before, began)
 
     # --- in time -----------------------------------------------------------------------------------------------
@@ -111,116 +126,98 @@ class Player:
     def _due(self) -> None:
         """Send everything whose time has come, late or not, then set the alarm for the next."""
         ready, pools = self._ready, self._pools
-        while True:
-            if not ready and not self._fill(BATCH):
-                self._check_end()
-                break
-            segment, exchange = ready[0]
-            now = monotonic_ns()
-            if exchange.at_ns > now:
+        while ready or self._fill(BATCH):
+            exchange = ready[0]
+            if exchange.at_ns > monotonic_ns():
                 self._pacer.set(exchange.at_ns)
                 break
             ready.popleft()
+            segment = exchange.bucket.segment  # type: ignore[union-attr]
             if segment.number in self._cut:
-                self._failed(exchange, Outcome.ABANDONED, "")
+                self._ledger.failed(exchange, Outcome.ABANDONED, "")
                 continue
-            bucket: Bucket = exchange.bucket  # type: ignore[assignment]
-            bucket.lag.append(now - exchange.at_ns)
             arm = segment.arm
             self._open[arm] += 1
             pools[arm].submit(exchange)
             if self._open[arm] > self._backlog_bound:
                 self._cut_segment(segment)
-        self._plan_idle()
-
-    def _next_ns(self) -> int:
-        return self._ready[0][1].at_ns if self._ready else monotonic_ns()
+        else:
+            self._check_end()
+        if len(ready) < AHEAD_URGENT:
+            self._plan_idle()
 
     def _answered(self, exchange: Exchange, status: int, body: bytes) -> None:
-        bucket: Bucket = exchange.bucket  # type: ignore[assignment]
-        arm = self._part.segments[self._position(bucket)].arm
-        judged = self._part.adapters[arm].judge(
-            OPERATIONS[exchange.code], exchange.key, exchange.index, status, body, exchange.checked
-        )
-        self._open[arm] -= 1
+        replies, arms = self._ledger.replies, self._open
+        arms[exchange.bucket.segment.arm] -= 1  # type: ignore[union-attr]
         exchange.payload = b""
-        if judged.outcome is Outcome.OK:
-            exchange.found, exchange.expected = judged.found, judged.expected
-            bucket.answered(exchange)
-        else:
-            bucket.failed(exchange, judged.outcome, judged.example)
-        self._plan_idle()
+        replies.append((exchange, status, body))
+        if len(replies) >= REPLIES or len(self._ready) < AHEAD_LOW:
+            self._plan_idle()
 
     def _failed(self, exchange: Exchange, outcome: Outcome, example: str) -> None:
-        bucket: Bucket = exchange.bucket  # type: ignore[assignment]
-        segment = self._part.segments[self._position(bucket)]
-        if exchange.sent_ns or exchange.wait_ns:
-            self._open[segment.arm] -= 1
+        self._open[exchange.bucket.segment.arm] -= 1  # type: ignore[union-attr]
         exchange.payload = b""
-        if not exchange.sent_ns:
-            exchange.wait_ns = 0
-        bucket.failed(exchange, outcome, example)
+        self._ledger.failed(exchange, outcome, example)
         self._plan_idle()
-
-    def _position(self, bucket: Bucket) -> int:
-        return bucket.segment - self._part.segments[0].number
 
     # --- between times -----------------------------------------------------------------------------------------
 
     def _plan_idle(self) -> None:
         if not self._idle_planned:
             self._idle_planned = True
-            asyncio.get_running_loop().call_soon(self._idle)
+            self._loop.call_soon(self._idle)
 
     def _idle(self) -> None:
-        """One small step of housekeeping, if there is time before the next request is due."""
+        """Housekeeping, if there is time before the next request is due. While no reply is awaited it goes on until
+        there is none; otherwise one small step at a time, and only what is urgent: the time of a reply that comes
+        meanwhile is read late."""
         self._idle_planned = False
-        if self._ready and self._ready[0][1].at_ns - monotonic_ns() < SLACK_NS and len(self._ready) >= BATCH:
-            return  # the alarm comes first, and plans the next step
-        if (len(self._ready) < AHEAD and self._fill(BATCH)) or self._distil_step():
-            self._plan_idle()
+        now = monotonic_ns()
+        if not self._may_keep_house(now):
+            return  # the next reply, request or sweep plans it anew
+        self._kept_house_ns = now
+        if any(self._open.values()):
+            if self._urgent_step():
+                self._plan_idle()
+            return
+        while self._step():
+            if not self._may_keep_house(monotonic_ns()):
+                return
         self._check_end()
 
+    def _may_keep_house(self, now_ns: int) -> bool:
+        if not self._ready or self._ready[0].at_ns - now_ns > SLACK_NS:
+            return True
+        return len(self._ledger.replies) > REPLIES_MOST or now_ns - self._kept_house_ns > STARVED_NS
+
+    def _urgent_step(self) -> bool:
+        ledger = self._ledger
+        if len(self._ready) < AHEAD_URGENT and self._fill(BATCH):
+            return True
+        if len(ledger.replies) >= REPLIES_URGENT:
+            return ledger.judge_some()
+        return ledger.distil_step()
+
+    def _step(self) -> bool:
+        if len(self._ready) < AHEAD and self._fill(BATCH):
+            return True
+        return self._ledger.judge_some() or self._ledger.distil_step()
+
     def _fill(self, count: int) -> bool:
-        """Make some requests ready; False when there are no more."""
-        if not self._generating:
-            return False
-        for _ in range(count):
-            entry = next(self._source, None)
-            if entry is None:
-                self._generating = False
-                break
-            self._ready.append(entry)
-        return bool(self._ready)
-
-    def _distil_step(self) -> bool:
-        """One step towards emitting the oldest complete interval; False when there is nothing to do."""
-        if self._distilling is None:
-            for position, (_, bucket) in enumerate(self._buckets):
-                if bucket.complete:
-                    del self._buckets[position]
-                    self._count(bucket)
-                    self._distilling = bucket.distil(self._part.name)
+        """Make some requests ready, fewer where that takes long; False when there are none and will be none."""
+        while self._generating:
+            for _ in range(count):
+                exchange = next(self._source, self)
+                if exchange is self:
+                    self._generating = False
+                    break
+                if exchange is None and self._ready:
                     return True
-            return False
-        interval = next(self._distilling)
-        if interval is not None:
-            self._distilling = None
-            self._emit(interval)
-        return True
-
-    def _emit_rest(self) -> None:
-        for _, bucket in self._buckets:
-            bucket.closed = True
-        while self._distil_step():
-            pass
-
-    def _count(self, bucket: Bucket) -> None:
-        outcomes = [sum(part.outcomes[kind] for part in bucket.parts.values()) for kind in Outcome]
-        completed, abandoned = outcomes[Outcome.OK], outcomes[Outcome.ABANDONED]
-        failed = sum(outcomes) - completed - abandoned
-        values = (bucket.due, bucket.sent, completed, failed, abandoned)
-        self._counts = [have + more for have, more in zip(self._counts, values, strict=True)]
+                if exchange is not None:
+                    self._ready.append(exchange)  # type: ignore[arg-type]
+            if self._ready:
+                return True
+        return False
 
     # --- ends --------------------------------------------------------------------------------------------------
 
@@ -233,15 +230,16 @@ class Player:
             self._end_generating()
 
     def _end_generating(self) -> None:
+        if self._give_up_ns:
+            return
+        self._give_up_ns = monotonic_ns() + DRAIN_NS
         self._generating = False
         while self._ready:
-            self._failed(self._ready.popleft()[1], Outcome.ABANDONED, "")
-        for _, bucket in self._buckets:
-            bucket.closed = True
+            self._ledger.failed(self._ready.popleft(), Outcome.ABANDONED, "")
+        self._ledger.close_buckets()
         for pool in self._pools.values():
             pool.give_up_waiting()
-        self._give_up_ns = monotonic_ns() + DRAIN_NS
-        asyncio.get_running_loop().call_soon(self._check_end)
+        self._loop.call_soon(self._check_end)
 
     def _check_end(self) -> None:
         if not self._generating and not self._ready and not any(self._open.values()):
@@ -262,16 +260,22 @@ class Player:
             if self._give_up_ns and now > self._give_up_ns:
                 for pool in self._pools.values():
                     pool.give_up_all()
+            self._plan_idle()
             self._check_end()
 
     def _cut_warmups_pending(self) -> bool:
         """After a saturated warm-up the other arm's warm-up is still played: it tells which build is to blame."""
-        return bool(self._ready) and self._ready[0][0].kind is SegmentKind.WARMUP
+        if not self._ready:
+            self._fill(BATCH)
+        return bool(self._ready) and self._next_kind() is SegmentKind.WARMUP
+
+    def _next_kind(self) -> SegmentKind:
+        return self._ready[0].bucket.segment.kind  # type: ignore[union-attr]
 
     def _report(self, before: resource.struct_rusage, began_ns: int) -> LoadReport:
         after = resource.getrusage(resource.RUSAGE_SELF)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        due, sent, completed, failed, abandoned = self._counts
+        due, sent, completed, failed, abandoned = self._ledger.counts
         return LoadReport(
             worker=self._part.name, due=due, sent=sent, completed=completed, failed=failed, abandoned=abandoned,
             saturated=self._saturated, lost=self._lost, stopped=self._stopped,

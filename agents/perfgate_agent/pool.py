@@ -57,7 +57,7 @@ class Pool:
             exchange = connection.exchange
             if exchange is not None and exchange.at_ns < oldest:
                 connection.exchange = None
-                self._discard(connection)
+                self.discard(connection)
                 exchange.done_ns = now_ns
                 self.failed(exchange, Outcome.TIMEOUT, f"no complete reply within {timeout_ns / 1e9:g} s")
 
@@ -72,7 +72,7 @@ class Pool:
         for connection in list(self._all):
             exchange, connection.exchange = connection.exchange, None
             if exchange is not None:
-                self._discard(connection)
+                self.discard(connection)
                 self.failed(exchange, Outcome.ABANDONED, "")
 
     async def close(self) -> None:
@@ -89,8 +89,7 @@ class Pool:
     def answered(self, connection: Connection, exchange: Exchange, status: int, body: bytes, keep: bool) -> None:
         """Called by a connection; the next request goes out before this reply is looked at."""
         if not keep:
-            self._discard(connection)
-            self._replace()
+            self.discard(connection)
         elif self._waiting:
             self._send_waiting(connection)
         else:
@@ -103,14 +102,16 @@ class Pool:
 
     def lost(self, connection: Connection) -> None:
         """Called by a connection that is closed."""
-        self._all.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        self._replace()
+        if connection in self._all:
+            self._all.remove(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)
+            self._replace()
 
-    def _discard(self, connection: Connection) -> None:
-        self._all.discard(connection)
+    def discard(self, connection: Connection) -> None:
+        """Close a connection that cannot be used any more, before the next request is given to it."""
         connection.abort()
+        self.lost(connection)
 
     def _replace(self) -> None:
         if self._waiting and not self._closing and len(self._all) + len(self._opening) < self._limit:

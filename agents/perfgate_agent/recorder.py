@@ -9,6 +9,8 @@ from perfgate.histogram import Histogram
 from perfgate.interval import FAILED_KEYS_KEPT, Interval, OperationInterval
 from perfgate.operation import OPERATIONS
 from perfgate.outcome import OUTCOMES, Outcome
+from perfgate.segment import Segment
+from perfgate.targets.adapter import Judgement
 from perfgate_agent.exchange import Exchange
 
 
@@ -32,17 +34,16 @@ class Bucket:
     lies on the monotonic clock. `closed`: no further request will be added."""
 
     __slots__ = (
-        "closed", "due", "end_ns", "ended", "examples", "lag", "last_done_ns", "origin_ns", "parts", "segment", "sent",
+        "closed", "due", "end_ns", "ended", "examples", "lag", "last_done_ns", "origin_ns", "parts", "segment",
         "start_ns", "wait",
     )  # fmt: skip
 
-    def __init__(self, segment: int, start_ns: int, end_ns: int, origin_ns: int) -> None:
+    def __init__(self, segment: Segment, start_ns: int, end_ns: int, origin_ns: int) -> None:
         self.segment = segment
         self.start_ns = start_ns
         self.end_ns = end_ns
         self.origin_ns = origin_ns
         self.due = 0
-        self.sent = 0
         self.ended = 0
         self.last_done_ns = 0
         self.parts: dict[int, Part] = {}
@@ -55,22 +56,34 @@ class Bucket:
     def complete(self) -> bool:
         return self.closed and self.ended == self.due
 
-    def answered(self, exchange: Exchange) -> None:
-        """The hot one: a request whose outcome is OK."""
+    @property
+    def sent(self) -> int:
+        return len(self.lag)
+
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """(due, sent, completed, failed, abandoned) so far."""
+        ended = [sum(part.outcomes[outcome] for part in self.parts.values()) for outcome in OUTCOMES]
+        completed, abandoned = ended[Outcome.OK], ended[Outcome.ABANDONED]
+        return self.due, self.sent, completed, sum(ended) - completed - abandoned, abandoned
+
+    def answered(self, exchange: Exchange, judged: Judgement) -> None:
+        """A request whose complete reply has been judged."""
+        if judged.outcome is not Outcome.OK:
+            self.failed(exchange, judged.outcome, judged.example)
+            return
         part = self.parts.get(exchange.code) or self._part(exchange.code)
         part.outcomes[0] += 1
         done = exchange.done_ns
         part.response.append(done - exchange.at_ns)
         part.service.append(done - exchange.sent_ns)
-        if exchange.expected:
-            part.found += exchange.found
-            part.expected += exchange.expected
         if exchange.checked:
             part.checked += 1
+            part.found += judged.found
+            part.expected += judged.expected
         self._end(exchange)
 
     def failed(self, exchange: Exchange, outcome: Outcome, example: str) -> None:
-        """Any other outcome: counted by kind, never a latency."""
+        """Any outcome but OK: counted by kind, never a latency."""
         part = self.parts.get(exchange.code) or self._part(exchange.code)
         part.outcomes[outcome] += 1
         if len(part.failed) < FAILED_KEYS_KEPT:
@@ -86,11 +99,12 @@ class Bucket:
     def _end(self, exchange: Exchange) -> None:
         self.ended += 1
         if exchange.sent_ns:
-            self.sent += 1
+            # The generator's own error; what a request spends waiting for a connection is the store's.
+            self.lag.append(exchange.sent_ns - exchange.at_ns - exchange.wait_ns)
             if exchange.wait_ns:
-                self.wait.append(max(0, exchange.wait_ns))
-        if exchange.done_ns > self.last_done_ns:
-            self.last_done_ns = exchange.done_ns
+                self.wait.append(exchange.wait_ns)
+            if exchange.done_ns > self.last_done_ns:
+                self.last_done_ns = exchange.done_ns
 
     def distil(self, worker: str) -> Iterator[Interval | None]:
         """Turn samples into histograms step by step: yields None between steps, which take some 50 µs each, and the
@@ -109,8 +123,8 @@ class Bucket:
         lag, wait = Histogram.of(self.lag), Histogram.of(self.wait)
         yield None
         yield Interval(
-            segment=self.segment, start_ns=self.start_ns, end_ns=self.end_ns, due=self.due, sent=self.sent,
+            segment=self.segment.number, start_ns=self.start_ns, end_ns=self.end_ns, due=self.due, sent=self.sent,
             last_done_ns=max(0, self.last_done_ns - self.origin_ns) if self.last_done_ns else 0,
             operations=operations, lag=lag, wait=wait, worker=worker,
-            examples=tuple(f"{outcome.label}: {text}" if text else outcome.label for outcome, text in self.examples.items()),
+            examples=tuple(f"{outcome.label}: {text}" for outcome, text in self.examples.items()),
         )  # fmt: skip

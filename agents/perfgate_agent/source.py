@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
+from perfgate.requests import Requests
 from perfgate.segment import Arm, Segment
 from perfgate.targets.adapter import Adapter
 from perfgate.units import NS_PER_S
@@ -17,43 +18,34 @@ CHUNK_NS = NS_PER_S // 4
 
 def exchanges(
     plan: Plan, lanes: Sequence[int], segments: Sequence[Segment], adapters: Mapping[Arm, Adapter], start_ns: int,
-    buckets: list[tuple[Segment, Bucket]],
-) -> Iterator[tuple[Segment, Exchange]]:  # fmt: skip
-    """Yields each request with its segment, its bytes ready. start_ns: the run's start on the monotonic clock.
+    buckets: list[Bucket],
+) -> Iterator[Exchange | None]:  # fmt: skip
+    """Yields each request with its bytes ready, and None after a step that took a while and made no request.
+    start_ns: the run's start on the monotonic clock.
 
     Appends each new bucket (a segment's second) to `buckets` before its first request, and closes it after its last.
     """
     for segment in segments:
+        shift = segment.offset_ns - segment.plan_start_ns
         for start in range(segment.plan_start_ns, segment.plan_end_ns, NS_PER_S):
             end = min(start + NS_PER_S, segment.plan_end_ns)
-            shift = segment.offset_ns - segment.plan_start_ns
-            bucket = Bucket(segment.number, start + shift, end + shift, start_ns)
-            buckets.append((segment, bucket))
+            bucket = Bucket(segment, start + shift, end + shift, start_ns)
+            buckets.append(bucket)
             for chunk in range(start, end, CHUNK_NS):
-                yield from _chunk(
-                    plan,
-                    lanes,
-                    segment,
-                    adapters[segment.arm],
-                    start_ns + shift,
-                    chunk,
-                    min(chunk + CHUNK_NS, end),
-                    bucket,
-                )
+                plan.window((), chunk, chunk + 1)  # the block of the plan, which is made once and then kept
+                yield None
+                block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, end))
+                yield None
+                yield from _encoded(block, adapters[segment.arm], start_ns + shift, bucket)
             bucket.closed = True
 
 
-def _chunk(
-    plan: Plan, lanes: Sequence[int], segment: Segment, adapter: Adapter, shift_ns: int, start: int, end: int,
-    bucket: Bucket,
-) -> Iterator[tuple[Segment, Exchange]]:  # fmt: skip
-    block = plan.window(lanes, start, end)
+def _encoded(block: Requests, adapter: Adapter, shift_ns: int, bucket: Bucket) -> Iterator[Exchange]:
     rows = zip(
         (block.time_ns + shift_ns).tolist(), block.operation.tolist(), block.index.tolist(), block.key.tolist(),
         block.checked.tolist(), strict=True,
     )  # fmt: skip
     for at_ns, code, index, key, checked in rows:
-        exchange = Exchange(at_ns, code, index, key, checked, bucket)
-        exchange.payload = adapter.encode(OPERATIONS[code], key, index)
+        exchange = Exchange(at_ns, code, index, key, checked, bucket, adapter.encode(OPERATIONS[code], key, index))
         bucket.due += 1
-        yield segment, exchange
+        yield exchange
