@@ -22,7 +22,7 @@ test-slow: setup ## long simulations and real gates
 lint: setup ## ruff, mypy, import-linter
 	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
 	@.venv/bin/mypy -p perfgate -p perfgate_agent -p perfgate_controller
-	@PYTHONPATH=.:agents:controller .venv/bin/lint-imports --no-timing 2>&1 | tail -n 4
+	@.venv/bin/lint-imports
 
 proto: setup ## generate the protobuf modules again
 	@$(PY) hatch_build.py

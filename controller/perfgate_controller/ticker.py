@@ -31,10 +31,12 @@ async def _tick(collector: Collector, progress: Progress, duration_ns: int) -> N
         await asyncio.sleep(EVERY_S)
         elapsed = time.monotonic_ns() - began
         latest = collector.latest()
+        if latest is None:
+            continue
         progress.handle(
             Tick(
-                rate=float(latest.completed) if latest else 0.0,
-                p99_ns=dict(latest.p99_ns) if latest else {},
+                rate=float(latest.completed),
+                p99_ns=dict(latest.p99_ns),
                 elapsed_ns=elapsed,
                 left_ns=max(0, duration_ns - elapsed),
             )

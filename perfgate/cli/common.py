@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -178,14 +178,30 @@ def _run(work: Awaitable[T]) -> T:
     return asyncio.run(main())
 
 
-def finish(order: Order, record: RunRecord, comparison: Comparison | None) -> None:
-    """Write the run's directory."""
+def finish(order: Order, record: RunRecord, comparison: Comparison | None) -> RunRecord:
+    """Write the run's directory. Returns the record with the command that made it."""
+    import dataclasses
     import shutil
 
     from perfgate.report.directory import write_result
 
+    record = dataclasses.replace(record, environment={**record.environment, "command": own_command(sys.argv[1:])})
     write_result(order.directory, record, comparison)
     shutil.rmtree(order.directory / "work", ignore_errors=True)
+    return record
+
+
+def own_command(words: Sequence[str]) -> str:
+    """What to type to do it again: without --out, since a second run needs a directory of its own."""
+    import shlex
+
+    kept, skip = [], False
+    for word in words:
+        if skip or word == "--out" or word.startswith("--out="):
+            skip = word == "--out"
+            continue
+        kept.append(word)
+    return shlex.join(["perfgate", *kept])
 
 
 def print_gate(record: RunRecord, comparison: Comparison, directory: Path) -> None:

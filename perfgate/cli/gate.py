@@ -77,6 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
         return await Gate(request, fleet, progress).run()
 
     record, comparison = run_with_fleet(order, gate)
-    finish(order, record, comparison)
+    record = finish(order, record, comparison)
     print_gate(record, comparison, order.directory)
     return comparison.verdict.exit_code

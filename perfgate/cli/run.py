@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         return await LoadRun(request, fleet, progress).run()
 
     record = run_with_fleet(order, load)
-    finish(order, record, None)
+    record = finish(order, record, None)
     print_run(record, order.directory)
     if not record.complete:
         return 3

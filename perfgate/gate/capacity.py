@@ -40,8 +40,10 @@ def held_rate(warmup: Interval) -> Held:
     length = max(1, warmup.end_ns - warmup.start_ns)
     offered = warmup.due / (length / NS_PER_S)
     late = max(0, warmup.last_done_ns - warmup.end_ns)
-    held = warmup.completed / ((length + late) / NS_PER_S)
     cut = any(part.outcomes[Outcome.ABANDONED] for part in warmup.operations.values())
+    # Where load was cut the store went on only until it had answered what it had been sent.
+    busy = max(1, warmup.last_done_ns - warmup.start_ns) if cut else length + late
+    held = warmup.completed / (busy / NS_PER_S)
     response = Histogram.merge([part.response for part in warmup.operations.values()])
     if not response.total:
         return Held(offered, held, late, cut)
@@ -63,10 +65,10 @@ def capacity_check(pair: Pair, policy: Policy) -> Comparison | None:
 
 def _candidate_alone(held: Mapping[Arm, Held], policy: Policy) -> Verdict:
     base, candidate = held[Arm.BASE], held[Arm.CANDIDATE]
+    behind = f"ended {format_duration(candidate.late_ns)} late" if candidate.late_ns else "fell behind beyond the bound"
     text = (
         f"the candidate cannot hold the offered {candidate.offered:,.0f} requests/s: it answered "
-        f"{candidate.held:,.0f}/s and was {format_duration(candidate.late_ns)} behind at the end; "
-        "the base held the rate"
+        f"{candidate.held:,.0f}/s and {behind}; the base held the rate"
     )
     remedy = f"find what made it slower ({base.offered:,.0f}/s held by the base), or compare at a lower [arrival] rate"
     return Verdict(Word.BLOCK, (Reason("throughput", text, remedy, "throughput"),), policy.competitive)
