@@ -1,0 +1,107 @@
+"""A small scenario on the real store through real agents, for tests that walk the whole way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SCENARIO = """
+name = "small"
+[duration]
+total_seconds = {seconds}
+[arrival]
+pattern = "constant"
+rate = {rate}
+[operations]
+store_weight = 0.35
+recall_weight = 0.35
+embedding_search_weight = 0.3
+[data]
+num_nodes = 400
+embedding_dim = 16
+[gate]
+policy = "quick"
+looks = [2, 3]
+margin = 9.0
+measured_seconds = 0.5
+warmup_seconds = 0.25
+max_lag_p99_ms = 2000
+{gate}
+"""
+
+TARGET = """
+name = "embedded"
+adapter = "engram"
+[options]
+threshold = 0.0
+[host]
+command = ["{python}", "-m", "perfgate.store", "--port", "{port}", "--data-dir", "{data_dir}", "--dim", "{embedding_dim}"]
+start_timeout_seconds = 30
+[variants.default]
+[variants.forgetful]
+arguments = ["--forget", "0.5"]
+[variants.failing]
+arguments = ["--fail", "recall=0.2"]
+[variants.mortal]
+arguments = ["--die-after", "700"]
+[variants.weak]
+arguments = ["--capacity", "150"]
+[variants.stubborn]
+arguments = ["--start-delay", "60"]
+"""
+
+
+def write_scenario(directory: Path, seconds: float = 3, rate: float = 400.0, gate: str = "") -> Path:
+    path = directory / "small.toml"
+    path.write_text(SCENARIO.format(seconds=seconds, rate=rate, gate=gate))
+    return path
+
+
+def write_target(directory: Path) -> Path:
+    path = directory / "embedded.toml"
+    path.write_text(TARGET)
+    return path
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """A cache of its own, shared by the tests of one session."""
+    return {**os.environ, "PERFGATE_CACHE": str(directory), "PYTHONPATH": f"{ROOT}:{ROOT / 'agents'}:{ROOT / 'controller'}"}
+
+
+def perfgate(arguments: list[str], cache: Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "perfgate", *arguments],
+        capture_output=True, text=True, timeout=timeout, env=environment(cache), cwd=ROOT, check=False,
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def started(arguments: list[str], cache: Path) -> Iterator[subprocess.Popen[str]]:
+    """A running command line; killed afterwards if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "perfgate", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(cache), cwd=ROOT,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for_line(process: subprocess.Popen[str], words: str) -> str:
+    """Read standard error until a line has these words."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return line
+    raise AssertionError(f"the process ended without saying {words!r}")
