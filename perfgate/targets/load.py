@@ -16,7 +16,7 @@ from perfgate.scenario.locate import find_line
 from perfgate.scenario.messages import explain, show, suggest
 from perfgate.targets.model import HostSpec, Target
 from perfgate.targets.registry import ADAPTERS
-from perfgate.targets.schema import Host, TargetFile
+from perfgate.targets.schema import FORMS, Host, TargetFile
 from perfgate.units import seconds_to_ns
 
 
@@ -37,38 +37,39 @@ def target_from_json(source: str) -> Target:
 
 
 def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
+    adapter = document.get("adapter") if isinstance(document, Mapping) else None
+    if isinstance(adapter, str) and adapter not in ADAPTERS:
+        raise InputError(
+            f"{_where(origin, text, 'adapter')}: adapter = {show(adapter)} does not exist: "
+            f"{suggest(adapter, sorted(ADAPTERS))}"
+        )
+    form = FORMS[adapter] if isinstance(adapter, str) else TargetFile
     try:
-        checked = TargetFile.model_validate(document)
+        checked = form.model_validate(document)
     except ValidationError as error:
-        raise InputError(explain(error.errors(), TargetFile, document, origin, text)) from None
-    kind = ADAPTERS.get(checked.adapter)
-    if kind is None:
-        raise InputError(
-            f"{_where(origin, text, 'adapter')}: adapter = {show(checked.adapter)} does not exist: "
-            f"{suggest(checked.adapter, sorted(ADAPTERS))}"
-        )
-    for option in checked.options:
-        if option not in kind.options:
-            raise InputError(
-                f"{_where(origin, text, 'options', option)}: options.{option} is an unknown option of adapter "
-                f"{checked.adapter}: {suggest(option, sorted(kind.options))}"
-            )
-    operations = frozenset(map(Operation, checked.operations)) if checked.operations is not None else kind.operations
-    if missing := operations - kind.operations:
-        raise InputError(
-            f"{_where(origin, text, 'operations')}: operations names {sorted(missing)[0].value}, which adapter "
-            f"{checked.adapter} does not have; it has {', '.join(sorted(kind.operations))}"
-        )
+        raise InputError(explain(error.errors(), form, document, origin, text)) from None
     return Target(
         name=checked.name,
         description=checked.description,
         adapter=checked.adapter,
-        operations=operations,
-        options={**kind.options, **checked.options},
+        operations=_operations(checked, origin, text),
+        options=checked.options.model_dump(),
         host=_host(checked.host) if checked.host else None,
         variants={name: tuple(variant.arguments) for name, variant in checked.variants.items()},
         source=json.dumps(checked.model_dump(mode="json", exclude_unset=True), sort_keys=True, separators=(",", ":")),
     )
+
+
+def _operations(checked: TargetFile, origin: str, text: str) -> frozenset[Operation]:
+    """Those the file names, or all that the adapter has."""
+    has = ADAPTERS[checked.adapter].operations
+    wanted = frozenset(map(Operation, checked.operations)) if checked.operations is not None else has
+    if missing := wanted - has:
+        raise InputError(
+            f"{_where(origin, text, 'operations')}: operations names {sorted(missing)[0].value}, which adapter "
+            f"{checked.adapter} does not have; it has {', '.join(sorted(has))}"
+        )
+    return wanted
 
 
 def _host(host: Host) -> HostSpec:

@@ -1,4 +1,4 @@
-"""The adapters there are, described without importing them: what they can do and which options they take."""
+"""The adapters there are, described without importing them. Their options are in perfgate.targets.schema."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from perfgate.operation import Operation
 
 @dataclass(frozen=True, slots=True)
 class AdapterKind:
-    """module, factory: where the adapter is made. options: the names of `[options]` with their defaults."""
+    """module, factory: where the adapter is made. operations: what it can be asked for."""
 
     module: str
     factory: str
     operations: frozenset[Operation]
-    options: Mapping[str, str | int | float | bool]
 
 
 ADAPTERS: Mapping[str, AdapterKind] = {
@@ -23,7 +22,5 @@ ADAPTERS: Mapping[str, AdapterKind] = {
         module="perfgate.targets.engram",
         factory="EngramAdapter",
         operations=frozenset({Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH}),
-        # Below about 0.71 Engram puts a memory into a tier whose recall ignores the query.
-        options={"confidence": 0.95, "threshold": 0.5, "max_results": 10, "space": "default"},
     ),
 }

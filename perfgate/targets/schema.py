@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from string import Formatter
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from perfgate.scenario.schema import Table
 
+PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim")
+
+
+def _known_placeholders(part: str) -> str:
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(part) if name is not None}
+    except ValueError:
+        names = {"?"}
+    if names - set(PLACEHOLDERS):
+        known = ", ".join("{" + name + "}" for name in PLACEHOLDERS)
+        raise PydanticCustomError("form", "bad placeholder", {"wish": f"text with no placeholder but {known}"})
+    return part
+
+
+def _header_text(name: str) -> str:
+    """What may stand in a header and in a query."""
+    if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60:
+        raise PydanticCustomError("form", "bad name", {"wish": "1 to 60 letters, digits, '-' and '_'"})
+    return name
+
+
+def _file_name(name: str) -> str:
+    if not name.isascii() or not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or len(name) > 100:
+        raise PydanticCustomError("form", "bad name", {"wish": "1 to 100 letters, digits, '.', '-' and '_'"})
+    return name
+
+
 Seconds = Annotated[float, Field(gt=0, le=3600, examples=[60])]
-Arguments = Annotated[list[str], Field(examples=[["--flag", "value"]])]
+Argument = Annotated[str, AfterValidator(_known_placeholders)]
+Arguments = Annotated[list[Argument], Field(examples=[["--flag", "value"]])]
+OperationName = Literal["store", "recall", "embedding_search", "pattern_completion"]
 
 
 class Host(Table):
     command: Annotated[
-        list[str], Field(min_length=1, examples=[["{python}", "-m", "perfgate.store", "--port", "{port}"]])
+        list[Argument], Field(min_length=1, examples=[["{python}", "-m", "perfgate.store", "--port", "{port}"]])
     ]
-    environment: dict[str, str] = {}
+    environment: dict[str, Annotated[str, Field(examples=["value"])]] = {}
     start_timeout_seconds: Seconds = 60.0
     stop_signal: Literal["TERM", "INT", "QUIT", "HUP", "KILL"] = "TERM"
     stop_grace_seconds: Seconds = 5.0
@@ -30,10 +62,28 @@ class Variant(Table):
 
 
 class TargetFile(Table):
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$", examples=["mystore"])
+    """Of any adapter; what `options` holds is checked by the adapter's own form."""
+
+    name: Annotated[str, AfterValidator(_file_name)] = Field(examples=["mystore"])
     description: str = ""
     adapter: str = Field(examples=["engram"])
-    operations: list[Literal["store", "recall", "embedding_search", "pattern_completion"]] | None = None
-    options: dict[str, str | int | float | bool] = {}
+    operations: list[OperationName] | None = Field(default=None, min_length=1, examples=[["store", "recall"]])
+    options: Any = None
     host: Host | None = None
     variants: dict[str, Variant] = {}
+
+
+class EngramOptions(Table):
+    # Below about 0.71 Engram puts a memory into a tier whose recall ignores the query.
+    confidence: float = Field(default=0.95, ge=0, le=1, examples=[0.95])
+    threshold: float = Field(default=0.5, ge=0, le=1, examples=[0.5])
+    max_results: int = Field(default=10, ge=1, le=100, examples=[10])
+    space: Annotated[str, AfterValidator(_header_text)] = Field(default="default", examples=["default"])
+
+
+class EngramFile(TargetFile):
+    options: EngramOptions = EngramOptions()
+
+
+FORMS: Mapping[str, type[TargetFile]] = {"engram": EngramFile}
+"""The form of a target file by its adapter; the names are those of perfgate.targets.registry."""
