@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from perfgate.dataset import Dataset, build_dataset
 from perfgate.dataset.geometry import across, shared_axis
+from perfgate.dataset.vector_file import VectorFile
 from perfgate.errors import InputError
 from perfgate.scenario.model import EmbeddingSpec
 
@@ -77,6 +78,15 @@ def test_fvecs_and_npy_of_the_same_vectors_give_the_same_nodes(tmp_path: Path) -
     np.testing.assert_array_equal(one.nodes, other.nodes)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_file_of_any_float_type_is_read(tmp_path: Path, dtype: type[np.floating]) -> None:
+    np.save(tmp_path / "real.npy", real_vectors().astype(dtype))
+    file = VectorFile(str(tmp_path / "real.npy"), DIM)
+    rows = np.array([7, 299, 0, 7])
+    np.testing.assert_array_equal(file.read(rows), real_vectors().astype(dtype).astype(np.float32)[rows])
+    np.testing.assert_array_equal(file.read(slice(290, 400)), file.read(np.arange(290, 300)))
+
+
 def test_a_file_counts_by_its_content(tmp_path: Path) -> None:
     np.save(tmp_path / "real.npy", real_vectors())
     np.save(tmp_path / "copy.npy", real_vectors())
@@ -102,6 +112,7 @@ def test_std_dev_is_the_jitter_of_a_coordinate(tmp_path: Path) -> None:
         ("broken.npy", b"not numpy", "not a readable .npy"),
         ("flat.npy", np.ones(DIM, np.float32), "2-D array of floats"),
         ("whole.npy", np.ones((4, DIM), np.int64), "2-D array of floats"),
+        ("fortran.npy", np.asfortranarray(real_vectors()), "in C order"),
         ("narrow.npy", np.ones((4, 8), np.float32), "write embedding_dim = 8"),
         ("nan.npy", np.full((4, DIM), np.nan, np.float32), "vector 0 holds NaN"),
         ("zero.npy", np.eye(5, DIM, k=-1, dtype=np.float32), "vector 0 is all zeros"),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from perfgate.dataset.dataset import Dataset
 from perfgate.dataset.encoding import EncodedVectors, write_encoded
-from perfgate.dataset.matrix_file import MatrixWriter, read_blocks
+from perfgate.dataset.matrix_file import MatrixWriter, read_blocks, read_rows
 from perfgate.dataset.streams import BLOCK_ROWS, block_bounds
 from perfgate.dataset.texts import Texts
 from perfgate.dataset.truth import TRUTH_K, exact_nearest
@@ -209,7 +209,7 @@ class _Builder:
         """A sample: no pool vector is as near to a query as the query's last true neighbour."""
         queries = np.load(self._work / "queries.npy", mmap_mode="r")[:64]
         last = np.load(self._work / "truth.npy")[:64, TRUTH_K - 1]
-        nodes = np.load(self._work / "nodes.npy", mmap_mode="r")[np.maximum(last, 0)]
+        nodes = read_rows(self._work / "nodes.npy", np.maximum(last, 0))
         pool = np.load(self._work / "pool.npy", mmap_mode="r")[:BLOCK_ROWS]
         kth = np.where(last < 0, np.inf, np.einsum("ij,ij->i", queries, nodes))
         if np.any((queries @ pool.T).max(axis=1) >= kth):

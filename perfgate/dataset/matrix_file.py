@@ -5,6 +5,7 @@ Through plain reads and writes and not through a map: the pages of a map count a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -42,3 +43,15 @@ def read_blocks(path: Path, rows_per_block: int) -> Iterator[tuple[int, NDArray[
         for start in range(0, rows, rows_per_block):
             count = min(rows_per_block, rows - start)
             yield start, np.fromfile(file, "<f4", count * dim).reshape(count, dim)
+
+
+def read_rows(path: Path, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Some rows of the matrix, in any order: float32 (len(rows), dim)."""
+    with path.open("rb") as file:
+        npy.read_magic(file)
+        (_, dim), _, _ = npy.read_array_header_1_0(file)
+        start, width = file.tell(), 4 * dim
+        found = np.empty((len(rows), dim), np.float32)
+        for place, row in enumerate(rows.tolist()):
+            found[place] = np.frombuffer(os.pread(file.fileno(), width, start + row * width), "<f4")
+    return found

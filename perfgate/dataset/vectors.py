@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from perfgate.dataset.distributions import make_distribution
 from perfgate.dataset.geometry import across, lift_squared, place, shared_axis
+from perfgate.dataset.matrix_file import read_rows
 from perfgate.dataset.streams import BLOCK_ROWS, Purpose, stream
 from perfgate.scenario.model import DataSpec
 
@@ -33,8 +34,7 @@ class VectorMaker:
 
     def queries(self, start: int, end: int, nodes_path: Path) -> Vectors:
         """Jittered nodes, each of the query's own memory space."""
-        nodes = np.load(nodes_path, mmap_mode="r")
-        near = across(np.array(nodes[self._query_bases(start, end)]), self._axis)
+        near = across(read_rows(nodes_path, self._query_bases(start, end)), self._axis)
         noise = self._distribution.query_noise(start // BLOCK_ROWS, end - start)
         return place(near + noise, self._axis, self._lift)
 
