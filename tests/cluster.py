@@ -29,10 +29,10 @@ embedding_dim = 16
 [gate]
 policy = "quick"
 looks = [2, 3]
-margin = 9.0
+margin = 0.9
 measured_seconds = 0.5
 warmup_seconds = 0.25
-max_lag_p99_ms = 2000
+max_lag_p99_ms = 900
 {gate}
 """
 

@@ -11,11 +11,14 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfgate.stats.diagnostics import is_bimodal, lag1_correlation, order_effect, variance_split
-from perfgate.stats.paired_counts import clopper_pearson_upper, mcnemar_above
+from perfgate.stats.bimodality import is_bimodal
+from perfgate.stats.diagnostics import lag1_correlation, order_effect
+from perfgate.stats.paired_counts import mcnemar_above
+from perfgate.stats.shares import clopper_pearson
 from perfgate.stats.spending import looks_so_far, nominal_levels, obrien_fleming_spent
 from perfgate.stats.student import detectable, p_above_zero, t_bound
 from perfgate.stats.trimmed import Estimate, trimmed_estimate, trimmed_mean
+from perfgate.stats.variance import variance_split
 
 VALUES = st.lists(st.floats(-10, 10), min_size=4, max_size=40)
 
@@ -117,7 +120,7 @@ def test_mcnemar_is_the_count_of_all_outcomes(only_candidate: int, only_base: in
 
 @pytest.mark.parametrize(("events", "trials"), [(0, 149), (1, 236), (2, 313)])
 def test_the_trials_that_prove_two_percent_are_as_stated(events: int, trials: int) -> None:
-    assert clopper_pearson_upper(events, trials) <= 0.02 < clopper_pearson_upper(events, trials - 1)
+    assert clopper_pearson(events, trials, 0.90)[1] <= 0.02 < clopper_pearson(events, trials - 1, 0.90)[1]
 
 
 def test_t_bounds_and_p_values_are_scipys() -> None:
@@ -147,5 +150,6 @@ def test_diagnostics_say_what_they_measure() -> None:
     assert lag1_correlation([1.0, -1.0] * 10) == pytest.approx(-0.95)
     assert lag1_correlation([1.0, 1.0, 1.0, 1.0]) is None
     assert order_effect([1.0, 2.0, 3.0, 4.0], [True, True, False, False]) == pytest.approx(-2.0)
-    between, within = variance_split([[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]])
-    assert (between, within) == (2.0, 0.0)
+    split = variance_split([[1.0] * 4, [3.0] * 4])
+    assert split is not None
+    assert (split.restart, split.drift, split.within) == (2.0, 0.0, 0.0)

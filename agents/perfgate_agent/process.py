@@ -74,7 +74,8 @@ class StoreProcess:
         try:
             with self.start.log.open("rb") as log:
                 log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
-                return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+                words = "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+                return "".join(letter for letter in words if letter.isprintable() or letter == "\n")
         except OSError:
             return ""
 

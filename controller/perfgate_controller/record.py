@@ -9,6 +9,7 @@ from typing import Any
 from perfgate import __version__
 from perfgate.gate.comparison import Comparison
 from perfgate.gate.limits import check_limits
+from perfgate.gate.validity import usable_pairs
 from perfgate.interval import Interval
 from perfgate.pair import Pair
 from perfgate.run import RunRecord, Second
@@ -29,7 +30,7 @@ def gate_record(
         "gate", scenario, seed, target, builds, arms, measured,
         complete=comparison.final and not _broken_off(comparison),
         timeline=_pair_timeline(pairs),
-        pairs=tuple(_pair_line(pair, comparison, position) for position, pair in enumerate(pairs)),
+        pairs=_pair_lines(pairs, comparison),
         **rest,
     )  # fmt: skip
 
@@ -108,7 +109,13 @@ def _line(number: int, arm: Arm, total: Interval) -> Second:
     )
 
 
-def _pair_line(pair: Pair, comparison: Comparison, position: int) -> dict[str, Any]:
+def _pair_lines(pairs: Sequence[Pair], comparison: Comparison) -> tuple[dict[str, Any], ...]:
+    """Effects hold a value for each usable pair alone, in order."""
+    positions = {pair.number: position for position, pair in enumerate(usable_pairs(pairs))}
+    return tuple(_pair_line(pair, comparison, positions.get(pair.number)) for pair in pairs)
+
+
+def _pair_line(pair: Pair, comparison: Comparison, position: int | None) -> dict[str, Any]:
     dropped = [couple.dropped for couple in pair.couples if couple.dropped]
     return {
         "number": pair.number,
