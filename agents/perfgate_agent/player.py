@@ -131,11 +131,10 @@ class Player:
             if exchange.at_ns > monotonic_ns():
                 self._pacer.set(exchange.at_ns)
                 break
-            ready.popleft()
             segment = exchange.bucket.segment  # type: ignore[union-attr]
-            if segment.number in self._cut:
-                self._ledger.failed(exchange, Outcome.ABANDONED, "")
+            if self._saturated and self._is_cut(segment):
                 continue
+            ready.popleft()
             arm = segment.arm
             self._open[arm] += 1
             pools[arm].submit(exchange)
@@ -229,6 +228,17 @@ class Player:
         if segment.kind is SegmentKind.MEASURED:
             self._end_generating()
 
+    def _is_cut(self, segment: Segment) -> bool:
+        """Gives up the next request where its segment was cut. After a saturated warm-up the other arm's warm-up is
+        still played, which tells what build is to blame, and nothing is measured."""
+        if segment.kind is SegmentKind.MEASURED:
+            self._end_generating()
+            return True
+        if segment.number in self._cut:
+            self._ledger.failed(self._ready.popleft(), Outcome.ABANDONED, "")
+            return True
+        return False
+
     def _end_generating(self) -> None:
         if self._give_up_ns:
             return
@@ -255,22 +265,11 @@ class Player:
                 if pool.refused_since_ns and now - pool.refused_since_ns > LOST_NS and not self._lost:
                     self._lost = True
                     self._end_generating()
-            if self._saturated and not self._cut_warmups_pending():
-                self._end_generating()
             if self._give_up_ns and now > self._give_up_ns:
                 for pool in self._pools.values():
                     pool.give_up_all()
             self._plan_idle()
             self._check_end()
-
-    def _cut_warmups_pending(self) -> bool:
-        """After a saturated warm-up the other arm's warm-up is still played: it tells which build is to blame."""
-        if not self._ready:
-            self._fill(BATCH)
-        return bool(self._ready) and self._next_kind() is SegmentKind.WARMUP
-
-    def _next_kind(self) -> SegmentKind:
-        return self._ready[0].bucket.segment.kind  # type: ignore[union-attr]
 
     def _report(self, before: resource.struct_rusage, began_ns: int) -> LoadReport:
         after = resource.getrusage(resource.RUSAGE_SELF)
