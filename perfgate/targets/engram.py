@@ -24,7 +24,7 @@ class EngramAdapter:
     def __init__(self, target: Target, dataset: Dataset, host: str, port: int) -> None:
         options = target.options
         self._dataset = dataset
-        self._host = f"Host: {host}:{port}\r\n".encode()
+        self._host = f"Host: {f'[{host}]' if ':' in host else host}:{port}\r\n".encode()
         self._confidence = str(float(options["confidence"])).encode()
         self._space = str(options["space"])
         self._spaces = [self._space_line(number) for number in range(dataset.spaces)]
@@ -51,12 +51,12 @@ class EngramAdapter:
             if operation is Operation.STORE:
                 return GOOD if reply["memory_id"] else _wrong(operation, "an empty memory_id", body)
             ids = _ids(reply["memories"])
-        except (ValueError, KeyError, TypeError) as error:
+            if not ids:
+                return _wrong(operation, "no results", body)
+            wanted = self._wanted(operation, key)
+            return Judgement(Outcome.OK, found=len(wanted.intersection(ids[: self._results])), expected=len(wanted))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             return _wrong(operation, f"{type(error).__name__} {error}", body)
-        if not ids:
-            return _wrong(operation, "no results", body)
-        wanted = self._wanted(operation, key)
-        return Judgement(Outcome.OK, found=len(wanted.intersection(ids[: self._results])), expected=len(wanted))
 
     def encode_load(self, node: int) -> bytes:
         data = self._dataset
