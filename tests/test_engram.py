@@ -94,7 +94,7 @@ async def test_the_store_is_alive(adapter: Adapter, store: StoreProcess) -> None
     assert status == 200
 
 
-@pytest.mark.parametrize("operation", (*READS, Operation.STORE))
+@pytest.mark.parametrize("operation", [*READS, Operation.STORE])
 def test_a_request_is_complete_and_names_host_and_space(adapter: Adapter, operation: Operation) -> None:
     method, url, headers, body = split(adapter.encode(operation, 5, 77))
     assert method == ("POST" if operation is Operation.STORE else "GET")
