@@ -19,14 +19,15 @@ from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
 from perfgate.units import NS_PER_S
+from perfgate.wire import version
 from perfgate.wire.convert import interval_from_wire, report_from_wire, segment_to_wire
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate.wire.v1 import wire_pb2_grpc as rpc
-from perfgate.wire.version import PROTOCOL, mismatch
 
 MAX_MESSAGE = 16 * 1024 * 1024
 DIAL_S = 10.0
 CALL_S = 3600.0
+CLOSE_S = 4.0
 HEARTBEAT_S = 1.0
 SILENCE_LIMIT_S = 15.0
 CLOCK_PROBES = 9
@@ -63,13 +64,16 @@ class AgentLink:
         self.environment: dict[str, str] = {}
         self.workers = 0
         self.offset_ns = 0
+        self.dial_s = DIAL_S
         self.on_interval: Callable[[Interval], None] = lambda interval: None
         self.on_exit: Callable[[int, int, str], None] = lambda handle, status, output: None
         self.on_progress: ProgressHandler = lambda phase, fraction: None
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[pb.Event]] = {}
         self._finished: asyncio.Future[LoadResult] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._channel: grpc.aio.Channel | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
         self._lost: FleetError | None = None
         self._heard_ns = time.monotonic_ns()
@@ -80,38 +84,39 @@ class AgentLink:
         self._channel = grpc.aio.insecure_channel(self.address, options=options)
         stub = rpc.AgentStub(self._channel)  # type: ignore[no-untyped-call]
         try:
-            described = await stub.Describe(pb.DescribeRequest(protocol=PROTOCOL), timeout=DIAL_S, wait_for_ready=True)
+            described = await stub.Describe(
+                pb.DescribeRequest(protocol=version.PROTOCOL), timeout=self.dial_s, wait_for_ready=True
+            )
         except grpc.aio.AioRpcError as error:
             await self._channel.close()
             raise FleetError(
                 f"agent {self.address} does not answer ({error.code().name.lower()}); "
                 "is `perfgate agent serve` running there, on that port?"
             ) from error
-        if reason := mismatch(described.protocol, described.perfgate_version):
+        if reason := version.mismatch(described.protocol, described.perfgate_version):
             await self._channel.close()
             raise FleetError(f"agent {self.address}: {reason}")
         self.name, self.workers = described.name, described.workers
         self.environment = dict(described.environment)
         self._stream = stub.Session()
-        self._tasks.append(asyncio.create_task(self._read()))
-        hello = pb.Hello(protocol=PROTOCOL, perfgate_version=__version__, controller=controller, run=run)
+        self._reading = asyncio.create_task(self._read())
+        hello = pb.Hello(protocol=version.PROTOCOL, perfgate_version=__version__, controller=controller, run=run)
         await self._call(pb.Command(hello=hello))
-        self._tasks.append(asyncio.create_task(self._beat()))
+        self._beating = asyncio.create_task(self._beat())
         await self._measure_clock()
 
     async def close(self) -> None:
-        """End the session; the agent ends its load and its processes. Never raises for a lost agent."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if hasattr(self, "_stream"):
+        """End the session and wait until the agent has ended its load and its processes. Never raises."""
+        if self._beating is not None:
+            self._beating.cancel()
+        if self._reading is not None:
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(2.0):
+                async with asyncio.timeout(CLOSE_S):
                     await self._stream.done_writing()
-                    while await self._stream.read() is not grpc.aio.EOF:
-                        pass
+                    await asyncio.shield(self._reading)  # cancelling it would cancel the call before the agent is done
+            self._reading.cancel()
             self._stream.cancel()
-        if hasattr(self, "_channel"):
+        if self._channel is not None:
             await self._channel.close()
 
     async def prepare_data(self, scenario: Scenario, seed: int) -> None:

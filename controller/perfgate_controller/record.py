@@ -127,6 +127,8 @@ def _pair_line(pair: Pair, comparison: Comparison, position: int | None) -> dict
         "start_ns": {arm.name.lower(): start for arm, start in pair.start_ns.items()},
         "steal_fraction": pair.steal_fraction,
         "effects": {
-            effect.name: effect.per_pair[position] for effect in comparison.effects if len(effect.per_pair) > position
+            effect.name: effect.per_pair[position]
+            for effect in comparison.effects
+            if position is not None and len(effect.per_pair) > position
         },
     }
