@@ -74,7 +74,8 @@ class Interval:
     segment: Segment.number. start_ns, end_ns: on the run's clock, by intended time.
     due: requests whose intended time lies in the interval; sent: of these, how many went out.
     last_done_ns: when the last reply came, on the run's clock (0 when none did).
-    lag: sent - intended in ns, the generator's own error; wait: the part of it spent waiting for a free connection.
+    lag: in ns, from the intended time until the generator was ready to send: its own error. wait: from then until the
+    request went out, where it had to wait for a connection; a slow store can cause that, so it is no part of the lag.
     """
 
     segment: int

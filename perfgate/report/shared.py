@@ -70,7 +70,7 @@ def generator(record: RunRecord) -> tuple[tuple[str, str], ...]:
     """Whether the load generator itself did what it should: facts for each arm."""
     return (
         ("sent late by", _each(record, lambda one, _: _quantiles(one.lag))),
-        ("of it, waiting for a connection", _each(record, lambda one, _: _quantiles(one.wait))),
+        ("waited for a connection", _each(record, lambda one, _: _quantiles(one.wait))),
         ("due requests sent", _each(record, lambda one, _: f"{format_count(one.sent)} of {format_count(one.due)}")),
         ("answered", _each(record, _rate)),
         ("failed", _each(record, lambda one, _: f"{format_count(one.failures)} ({_share(one)})")),
