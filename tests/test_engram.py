@@ -1,221 +1,149 @@
-"""The adapter for Engram's HTTP API: against the built-in store, which speaks it, and against replies that don't."""
+"""Engram's HTTP API as the adapter speaks it, against the built-in store and against bytes."""
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
-from dataset_values import scenario
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest_asyncio
+from load_cases import outcomes, part, run, segments
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.probe import exchange
-from store_process import StoreProcess, running_store
+from store_process import data_of, embedded, running_store, small_plan
 
-from perfgate.dataset import Dataset, build_dataset, node_id, stored_id
-from perfgate.operation import OPERATIONS, Operation
+from perfgate.dataset import Dataset
+from perfgate.interval import Interval
+from perfgate.operation import Operation
 from perfgate.outcome import Outcome
-from perfgate.targets.adapter import Adapter, make_adapter
-from perfgate.targets.load import load_target, target_from_json
-from perfgate.targets.model import Target
-
-NODES, QUERIES, DIM = 120, 30, 16
-EMBEDDED = load_target(Path(__file__).parent.parent / "targets" / "embedded.toml")
-READS = (Operation.RECALL, Operation.EMBEDDING_SEARCH)
-
-
-def target(**options: Any) -> Target:
-    return target_from_json(orjson.dumps({"name": "t", "adapter": "engram", "options": options}).decode())
-
-
-def data(directory: Path, spaces: int = 1) -> Dataset:
-    described = scenario(num_nodes=NODES, dim=DIM, memory_spaces=spaces)
-    return build_dataset(described, 3, directory, store_pool=20, num_queries=QUERIES)
+from perfgate.plan import LANES
+from perfgate.segment import Arm
+from perfgate.targets.adapter import Adapter, Judgement, make_adapter
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return data(tmp_path_factory.mktemp("one"))
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return data_of(small_plan(), tmp_path_factory.mktemp("cache"))
 
 
-@pytest.fixture(scope="module")
-def adapter(dataset: Dataset) -> Adapter:
-    return make_adapter(target(), dataset, "127.0.0.1", 7432)
+@pytest_asyncio.fixture
+async def port(data: Dataset) -> AsyncIterator[int]:
+    async with running_store(32) as port:
+        await load_nodes(make_adapter(embedded(), data, "127.0.0.1", port), "127.0.0.1", port, data.num_nodes, 4)
+        yield port
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[StoreProcess]:
-    with running_store("--port", "0", "--dim", str(DIM)) as process:
-        yield process
+async def ask(adapter: Adapter, port: int, operation: Operation, key: int, index: int = 0) -> Judgement:
+    status, body = await exchange("127.0.0.1", port, adapter.encode(operation, key, index), 10.0)
+    return adapter.judge(operation, key, index, status, body, deep=True)
 
 
-def split(request: bytes) -> tuple[str, str, dict[str, str], bytes]:
-    """(method, target, headers, body) of one complete request."""
-    head, body = request.split(b"\r\n\r\n", 1)
-    first, *lines = head.decode("ascii").split("\r\n")
-    method, url, version = first.split(" ")
-    assert version == "HTTP/1.1"
-    return method, url, dict(line.split(": ", 1) for line in lines), body
-
-
-@pytest.mark.parametrize("spaces", [1, 3])
-async def test_what_is_loaded_is_found_again(tmp_path: Path, spaces: int) -> None:
-    """Every recall finds its memory and every search its true neighbours, before and after stores."""
-    dataset = data(tmp_path, spaces)
-    with running_store("--port", "0", "--dim", str(DIM)) as store:
-        adapter = make_adapter(EMBEDDED, dataset, "127.0.0.1", store.port)
-
-        async def ask(operation: Operation, key: int, index: int) -> tuple[int, int]:
-            reply = await exchange("127.0.0.1", store.port, adapter.encode(operation, key, index), 10)
-            judged = adapter.judge(operation, key, index, *reply, deep=True)
-            assert judged.outcome is Outcome.OK, judged
-            return judged.found, judged.expected
-
-        assert (await load_nodes(adapter, "127.0.0.1", store.port, NODES, 4)).count == NODES
-        for _ in range(2):
-            assert {await ask(Operation.RECALL, node, 0) for node in range(NODES)} == {(1, 1)}
-            searches = [await ask(Operation.EMBEDDING_SEARCH, query, 0) for query in range(QUERIES)]
-            assert {expected for _, expected in searches} == {10}
-            assert sum(found for found, _ in searches) >= 9.9 * QUERIES
-            for index in range(20):
-                assert await ask(Operation.STORE, index, index) == (0, 0)
-        status, body = await exchange("127.0.0.1", store.port, adapter.encode_count(), 10)
-        assert adapter.read_count(status, body) == NODES + 20
-
-
-async def test_the_store_is_alive(adapter: Adapter, store: StoreProcess) -> None:
-    status, _ = await exchange("127.0.0.1", store.port, adapter.alive_request(), 10)
+async def test_what_is_stored_is_counted_and_recalled(data: Dataset, port: int) -> None:
+    adapter = make_adapter(embedded(), data, "127.0.0.1", port)
+    assert (await ask(adapter, port, Operation.STORE, 3, 1_000)).outcome is Outcome.OK
+    status, body = await exchange("127.0.0.1", port, adapter.encode_count(), 10.0)
+    assert adapter.read_count(status, body) == data.num_nodes + 1
+    status, body = await exchange("127.0.0.1", port, b"GET /api/v1/memories/s1000 HTTP/1.1\r\nHost: h\r\n\r\n", 10.0)
     assert status == 200
+    assert data.pool_text(1_000) in body.decode()
 
 
-@pytest.mark.parametrize("operation", [*READS, Operation.STORE])
-def test_a_request_is_complete_and_names_host_and_space(adapter: Adapter, operation: Operation) -> None:
-    method, url, headers, body = split(adapter.encode(operation, 5, 77))
-    assert method == ("POST" if operation is Operation.STORE else "GET")
-    assert re.fullmatch(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/?]+", url), "what RFC 3986 allows in a path and query"
-    assert headers["Host"] == "127.0.0.1:7432"
-    assert headers["X-Memory-Space"] == "default"
-    assert int(headers.get("Content-Length", 0)) == len(body)
-    assert headers.get("Connection", "keep-alive") == "keep-alive"
+async def test_recalls_find_their_memory_and_searches_nearly_all_neighbours(data: Dataset, port: int) -> None:
+    adapter = make_adapter(embedded(), data, "127.0.0.1", port)
+    recalls = await asyncio.gather(*(ask(adapter, port, Operation.RECALL, key) for key in range(100)))
+    searches = await asyncio.gather(*(ask(adapter, port, Operation.EMBEDDING_SEARCH, key) for key in range(100)))
+    assert {one.outcome for one in recalls + searches} == {Outcome.OK}
+    assert sum(one.found for one in recalls) == sum(one.expected for one in recalls) == 100
+    assert sum(one.expected for one in searches) == 1_000
+    assert sum(one.found for one in searches) >= 900
 
 
-def test_an_ipv6_host_stands_in_brackets(dataset: Dataset) -> None:
-    request = make_adapter(target(), dataset, "::1", 80).alive_request()
-    assert split(request)[2]["Host"] == "[::1]:80"
+async def test_a_run_against_the_store_checks_a_quarter_of_the_replies(data: Dataset, port: int) -> None:
+    adapters = {Arm.BASE: make_adapter(embedded(), data, "127.0.0.1", port)}
+    intervals: list[Interval] = []
+    report, _ = await run(part([port], small_plan(), segments(500), adapters=adapters), intervals)
+    assert outcomes(intervals) == {Outcome.OK: 100}
+    checked = int(small_plan().window(range(LANES), 0, 500_000_000).checked.sum())
+    merged = Interval.merge(intervals)
+    assert sum(one.checked for one in merged.operations.values()) == checked > 0
+    search = merged.operations[Operation.EMBEDDING_SEARCH]
+    assert search.expected == 10 * search.checked
+    assert search.found >= 0.9 * search.expected
+    recall = merged.operations[Operation.RECALL]
+    assert recall.found == recall.expected == recall.checked
+    assert report.completed == 100
 
 
-def test_a_store_carries_the_vector_the_text_and_a_confidence_that_recall_respects(
-    adapter: Adapter, dataset: Dataset
-) -> None:
-    memory = orjson.loads(split(adapter.encode(Operation.STORE, 5, 77))[3])
-    assert memory["id"] == stored_id(77)
-    assert memory["content"] == dataset.pool_text(77)
-    assert memory["confidence"] == 0.95
-    assert memory["embedding"] == pytest.approx(dataset.pool[5], abs=1e-7)
+async def test_a_store_of_another_dimension_answers_with_a_bad_status(data: Dataset) -> None:
+    async with running_store(16) as port:
+        adapter = make_adapter(embedded(), data, "127.0.0.1", port)
+        for operation in (Operation.STORE, Operation.EMBEDDING_SEARCH):
+            judged = await ask(adapter, port, operation, 0)
+            assert judged.outcome is Outcome.BAD_STATUS
+            assert "has shape (32,), not (16,)" in judged.example
 
 
-def test_a_search_carries_the_vector_and_the_options(dataset: Dataset) -> None:
-    adapter = make_adapter(target(max_results=7, threshold=0.25), dataset, "127.0.0.1", 1)
-    query = parse_qs(urlsplit(split(adapter.encode(Operation.EMBEDDING_SEARCH, 3, 0))[1]).query)
-    assert orjson.loads(query["embedding"][0]) == pytest.approx(dataset.queries[3], abs=1e-7)
-    assert (query["max_results"], query["threshold"]) == (["7"], ["0.25"])
+async def test_a_store_that_says_success_and_nothing_is_wrong(data: Dataset) -> None:
+    operations = (Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH)
+    switches = [word for operation in operations for word in ("--wrong-empty", operation.value)]
+    async with running_store(32, *switches) as port:
+        adapter = make_adapter(embedded(), data, "127.0.0.1", port)
+        for operation in operations:
+            assert (await ask(adapter, port, operation, 0)).outcome is Outcome.WRONG_ANSWER
 
 
-def test_a_recall_carries_the_text_of_its_node(adapter: Adapter, dataset: Dataset) -> None:
-    query = parse_qs(urlsplit(split(adapter.encode(Operation.RECALL, 3, 0))[1]).query)
-    assert query["query"] == [dataset.query_text(3)]
+def reply(*ids: str, tier: str = "vivid") -> bytes:
+    return orjson.dumps({"memories": {tier: [{"id": one} for one in ids]}})
 
 
-def test_requests_of_a_key_are_the_same_bytes_every_time(adapter: Adapter, dataset: Dataset) -> None:
-    again = make_adapter(target(), dataset, "127.0.0.1", 7432)
-    for operation in (Operation.STORE, *READS):
-        assert adapter.encode(operation, 9, 11) == again.encode(operation, 9, 11)
-
-
-def reply(*ids: Any, tier: str = "vivid") -> bytes:
-    return orjson.dumps({"memories": {tier: [{"id": identity} for identity in ids]}})
-
-
-def test_found_counts_the_true_neighbours_in_all_tiers(adapter: Adapter, dataset: Dataset) -> None:
-    true = [node_id(int(node)) for node in dataset.truth[4]]
-    body = orjson.dumps({"memories": {"vivid": [{"id": true[0]}], "associated": [{"id": true[9]}, {"id": "s1"}]}})
-    judged = adapter.judge(Operation.EMBEDDING_SEARCH, 4, 0, 200, body, deep=True)
-    assert (judged.outcome, judged.found, judged.expected) == (Outcome.OK, 2, 10)
-
-
-def test_a_store_that_sends_more_than_asked_gains_nothing(adapter: Adapter, dataset: Dataset) -> None:
-    true = [node_id(int(node)) for node in dataset.truth[4]]
-    body = reply(*[f"s{number}" for number in range(10)], *true)
-    assert adapter.judge(Operation.EMBEDDING_SEARCH, 4, 0, 200, body, deep=True).found == 0
-
-
-def test_the_same_answer_ten_times_is_found_once(adapter: Adapter, dataset: Dataset) -> None:
-    body = reply(*[node_id(int(dataset.truth[4][0]))] * 10)
-    assert adapter.judge(Operation.EMBEDDING_SEARCH, 4, 0, 200, body, deep=True).found == 1
-
-
-def test_a_recall_that_misses_its_memory_is_answered_but_not_found(adapter: Adapter) -> None:
-    judged = adapter.judge(Operation.RECALL, 4, 0, 200, reply("n5", "n6"), deep=True)
-    assert (judged.outcome, judged.found, judged.expected) == (Outcome.OK, 0, 1)
-
-
-def test_a_reply_that_is_not_checked_deeply_counts_as_nothing_expected(adapter: Adapter) -> None:
-    judged = adapter.judge(Operation.RECALL, 4, 0, 200, reply("n4"), deep=False)
-    assert (judged.outcome, judged.found, judged.expected) == (Outcome.OK, 0, 0)
-
-
-@pytest.mark.parametrize("operation", READS)
 @pytest.mark.parametrize(
-    "body",
+    ("body", "outcome", "found"),
     [
-        b"", b"{", b"[]", b"null", b"{}", b'{"memories":[]}', b'{"memories":null}', b'{"memories":{}}',
-        b'{"memories":{"vivid":[]}}', b'{"memories":{"vivid":[{}]}}', b'{"memories":{"vivid":["n4"]}}',
-        b'{"memories":{"vivid":[{"id":["n4"]}]}}', b'{"memories":{"vivid":null}}', b"\xff\xfe",
+        (reply("n7", "n8"), Outcome.OK, 1),
+        (reply("n7", tier="reconstructed"), Outcome.OK, 1),
+        (reply("n8"), Outcome.OK, 0),
+        (reply(), Outcome.WRONG_ANSWER, 0),
+        (b"[]", Outcome.WRONG_ANSWER, 0),
+        (b"{}", Outcome.WRONG_ANSWER, 0),
+        (b'{"memories": 5}', Outcome.WRONG_ANSWER, 0),
+        (b'{"memories": {"vivid": [5]}}', Outcome.WRONG_ANSWER, 0),
+        (b'{"memories": {"vivid": [{"id": []}]}}', Outcome.WRONG_ANSWER, 0),
+        (b"{", Outcome.WRONG_ANSWER, 0),
+        (b"", Outcome.WRONG_ANSWER, 0),
     ],
-)  # fmt: skip
-def test_a_well_spoken_reply_without_an_answer_is_wrong(adapter: Adapter, operation: Operation, body: bytes) -> None:
-    judged = adapter.judge(operation, 4, 0, 200, body, deep=True)
-    assert judged.outcome is Outcome.WRONG_ANSWER
-    assert judged.example.startswith(operation.value)
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"memory_id":""}', b'{"memory_id":null}'])
-def test_a_store_that_names_no_memory_is_wrong(adapter: Adapter, body: bytes) -> None:
-    assert adapter.judge(Operation.STORE, 4, 0, 201, body, deep=True).outcome is Outcome.WRONG_ANSWER
-
-
-@pytest.mark.parametrize(("operation", "status"), [(Operation.STORE, 200), (Operation.RECALL, 201), (READS[1], 302)])
-def test_only_the_status_of_the_interface_is_good(adapter: Adapter, operation: Operation, status: int) -> None:
-    judged = adapter.judge(operation, 4, 0, status, b"x" * 5_000, deep=False)
-    assert judged.outcome is Outcome.BAD_STATUS
-    assert f"status {status}" in judged.example
-    assert len(judged.example) < 300
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5) | st.sampled_from(["n4", "s1"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["memories", "vivid", "associated", "id", "memory_id", "spaces"]), inner)
-    ),
-    max_leaves=12,
 )
+def test_deep_checks_of_recalls(body: bytes, outcome: Outcome, found: int, data: Dataset) -> None:
+    adapter = make_adapter(embedded(), data, "127.0.0.1", 1)
+    judged = adapter.judge(Operation.RECALL, 7, 0, 200, body, deep=True)
+    assert (judged.outcome, judged.found) == (outcome, found)
+    assert bool(judged.example) == (outcome is not Outcome.OK)
 
 
-@given(st.binary(max_size=60) | JSON.map(orjson.dumps), st.sampled_from(OPERATIONS[:3]), st.booleans())
-def test_no_reply_makes_the_judge_fail(adapter: Adapter, body: bytes, operation: Operation, deep: bool) -> None:
-    status = 201 if operation is Operation.STORE else 200
-    judged = adapter.judge(operation, 4, 0, status, body, deep)
-    assert 0 <= judged.found <= judged.expected
+@pytest.mark.parametrize("body", [b"5", b"{}", b'{"memory_id": ""}', b"{", b"null"])
+def test_deep_checks_of_stores(body: bytes, data: Dataset) -> None:
+    adapter = make_adapter(embedded(), data, "127.0.0.1", 1)
+    assert adapter.judge(Operation.STORE, 0, 0, 201, body, deep=True).outcome is Outcome.WRONG_ANSWER
 
 
-@given(st.binary(max_size=60) | JSON.map(orjson.dumps), st.sampled_from([200, 503]))
-def test_a_count_is_a_number_or_a_ValueError(adapter: Adapter, body: bytes, status: int) -> None:
-    with contextlib.suppress(ValueError):
-        assert isinstance(adapter.read_count(status, body), int)
+def test_results_beyond_the_tenth_do_not_count(data: Dataset) -> None:
+    adapter = make_adapter(embedded(), data, "127.0.0.1", 1)
+    body = reply(*(f"x{number}" for number in range(10)), "n7")
+    assert adapter.judge(Operation.RECALL, 7, 0, 200, body, deep=True).found == 0
+
+
+@pytest.mark.parametrize("body", [b"{}", b"{", b"[]", b'{"spaces": [5]}', b'{"spaces": [{}]}', b'{"spaces": 1}'])
+def test_a_reply_without_a_count_is_a_value_error(body: bytes, data: Dataset) -> None:
+    adapter = make_adapter(embedded(), data, "127.0.0.1", 1)
+    with pytest.raises(ValueError, match="."):
+        adapter.read_count(200, body)
+    with pytest.raises(ValueError, match="503"):
+        adapter.read_count(503, b"{}")
+
+
+def test_requests_of_several_spaces_name_their_own(tmp_path: Path) -> None:
+    several = data_of(small_plan(spaces=3), tmp_path)
+    adapter = make_adapter(embedded(), several, "127.0.0.1", 1)
+    named = [adapter.encode(Operation.EMBEDDING_SEARCH, key, 0).split(b"X-Memory-Space: ")[1] for key in range(6)]
+    assert [name.split(b"\r\n")[0] for name in named] == [b"default-%d" % (key % 3) for key in range(6)]

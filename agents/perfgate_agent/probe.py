@@ -17,15 +17,21 @@ async def exchange(host: str, port: int, request: bytes, timeout_s: float) -> tu
         reader, writer = await asyncio.open_connection(host, port, limit=MAX_HEAD)
         try:
             writer.write(request)
-            try:
-                head = await reader.readuntil(b"\r\n\r\n")
-            except asyncio.IncompleteReadError as error:
-                raise ConnectionResetError("connection closed before a reply") from error
-            except asyncio.LimitOverrunError as error:
-                raise ValueError("reply without an end of its head") from error
-            return _status(head), await _body(reader, head)
+            return await _reply(reader)
+        except asyncio.IncompleteReadError as error:
+            raise ConnectionResetError("connection closed before the reply was complete") from error
+        except asyncio.LimitOverrunError as error:
+            raise ValueError("reply without an end of its head") from error
         finally:
             writer.close()
+
+
+async def _reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    while True:
+        head = await reader.readuntil(b"\r\n\r\n")
+        status = _status(head)
+        if status >= 200:  # otherwise an interim reply; the real one follows
+            return status, await _body(reader, status, head)
 
 
 def _status(head: bytes) -> int:
@@ -35,29 +41,33 @@ def _status(head: bytes) -> int:
     return int(parts[1][:3])
 
 
-async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length":
-            length = int(value)
-            if not 0 <= length <= MAX_BODY:
-                raise ValueError(f"Content-Length {length} is out of bounds (0 to {MAX_BODY})")
-            try:
-                return await reader.readexactly(length)
-            except asyncio.IncompleteReadError as error:
-                raise ConnectionResetError("connection closed inside a reply") from error
-        if name.strip().lower() == b"transfer-encoding":
-            return await _chunks(reader)
-    return b""
+async def _body(reader: asyncio.StreamReader, status: int, head: bytes) -> bytes:
+    lines = (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    headers = {name.strip().lower(): value.strip() for name, _, value in lines}
+    if status in (204, 304):
+        return b""
+    if b"chunked" in headers.get(b"transfer-encoding", b"").lower():
+        return await _chunks(reader)
+    if b"content-length" in headers:
+        return await reader.readexactly(_within_bound(int(headers[b"content-length"])))
+    body = b""
+    while part := await reader.read(MAX_HEAD):  # without a length it lasts until the connection's end
+        body += part
+        _within_bound(len(body))
+    return body
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:
-    parts, total = [], 0
+    body = b""
     while True:
-        size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
-        total += size
-        if total > MAX_BODY:
-            raise ValueError(f"reply larger than {MAX_BODY} bytes")
-        parts.append((await reader.readexactly(size + 2))[:-2])
+        size = _within_bound(int((await reader.readuntil(b"\r\n")).split(b";")[0], 16))
         if size == 0:
-            return b"".join(parts)
+            return body
+        body += (await reader.readexactly(size + 2))[:-2]
+        _within_bound(len(body))
+
+
+def _within_bound(size: int) -> int:
+    if not 0 <= size <= MAX_BODY:
+        raise ValueError(f"a reply of {size} bytes is out of bounds (0 to {MAX_BODY})")
+    return size
