@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from perfgate.gate.comparison import Comparison
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Reason, Verdict, Word
-from perfgate.histogram import Histogram
 from perfgate.interval import Interval
 from perfgate.outcome import Outcome
 from perfgate.pair import Pair
@@ -16,13 +15,16 @@ from perfgate.segment import Arm
 from perfgate.units import NS_PER_S, format_duration
 
 BACKLOG_SHARE = 0.03
+SLICE_SHARE = 0.01
 SPREAD = 4.0
+BOUNDED = 1.5
 ADVISED = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """offered, held: requests a second in the warm-up; late_ns: how long after its end the last reply came."""
+    """offered, held: requests a second in the warm-up; late_ns: how long after its end the last reply came; saturated:
+    the store fell behind and kept falling."""
 
     offered: float
     held: float
@@ -30,37 +32,49 @@ class Held:
     saturated: bool
 
 
-def held_rate(warmup: Interval) -> Held:
-    """A store that falls behind answers its last requests late, and each request later than the one before, so that
-    latencies are spread from nothing to the length of the queue; a slow one that keeps up shows neither.
-
-    Saturated: load was cut, or the replies ended more than 3 % of the warm-up late while the median response time was
-    above 3 % of it and the 90th percentile more than four times the 10th.
-    """
-    length = max(1, warmup.end_ns - warmup.start_ns)
-    offered = warmup.due / (length / NS_PER_S)
-    late = max(0, warmup.last_done_ns - warmup.end_ns)
-    cut = any(part.outcomes[Outcome.ABANDONED] for part in warmup.operations.values())
-    # Where load was cut the store went on only until it had answered what it had been sent.
-    busy = max(1, warmup.last_done_ns - warmup.start_ns) if cut else length + late
-    held = warmup.completed / (busy / NS_PER_S)
-    response = Histogram.merge([part.response for part in warmup.operations.values()])
-    if not response.total:
-        return Held(offered, held, late, cut)
-    p10, p50, p90 = response.quantiles([0.1, 0.5, 0.9])
-    bound = BACKLOG_SHARE * length
-    return Held(offered, held, late, cut or bool(late > bound and p50 > bound and p90 > SPREAD * p10))
-
-
 def capacity_check(pair: Pair, policy: Policy) -> Comparison | None:
     """None when both arms hold the rate. Otherwise the final comparison: BLOCK where only the candidate does not,
     INVALID with the highest rate held and the rate to ask for where the base does not either."""
-    held = {arm: held_rate(warmup) for arm, warmup in pair.warmup.items()}
+    held = {arm: held_rate(pair, arm) for arm in Arm}
     if not any(rate.saturated for rate in held.values()):
         return None
     only_candidate = held[Arm.CANDIDATE].saturated and not held[Arm.BASE].saturated
     verdict = _candidate_alone(held, policy) if only_candidate else _saturated(held, policy)
     return Comparison(policy, pairs=1, look=0, final=True, effects=(), verdict=verdict)
+
+
+def held_rate(pair: Pair, arm: Arm) -> Held:
+    """What the arm's warm-up held. Saturated: the load of the warm-up was cut, or its replies fell behind, and those of
+    most measured slices too: a burst of noise on the host that covers the warm-up alone must not decide."""
+    warmup = pair.warmup[arm]
+    length = max(1, warmup.end_ns - warmup.start_ns)
+    late = max(0, warmup.last_done_ns - warmup.end_ns)
+    rates = (count / NS_PER_S for count in (length, length + late))
+    offered, held = (count / seconds for count, seconds in zip((warmup.due, warmup.completed), rates, strict=True))
+    slices = [couple.arm(arm) for couple in pair.couples]
+    confirmed = 2 * sum(fell_behind(part, SLICE_SHARE) for part in slices) > len(slices) or not any(
+        part.completed for part in slices
+    )
+    return Held(offered, held, late, saturated=_cut(warmup) or (confirmed and fell_behind(warmup)))
+
+
+def fell_behind(interval: Interval, share: float = BACKLOG_SHARE) -> bool:
+    """A store that falls behind answers its last requests late, and each request later than the one before: the
+    latencies of an operation are spread evenly from next to nothing to the length of the queue. One that is slow but
+    keeps up has no such spread, or a tail.
+
+    So: the last reply came more than `share` of the interval after its end, and for an operation the median response
+    time is above that too, the 90th percentile more than 4 times the 10th, the 99th less than 1.5 times the 90th.
+    """
+    bound = share * (interval.end_ns - interval.start_ns)
+    if interval.last_done_ns - interval.end_ns <= bound:
+        return False
+    quantiles = (part.response.quantiles((0.1, 0.5, 0.9, 0.99)) for part in interval.operations.values())
+    return any(p50 > bound and p90 > SPREAD * p10 and p99 < BOUNDED * p90 for p10, p50, p90, p99 in quantiles)
+
+
+def _cut(interval: Interval) -> bool:
+    return any(part.outcomes[Outcome.ABANDONED] for part in interval.operations.values())
 
 
 def _candidate_alone(held: Mapping[Arm, Held], policy: Policy) -> Verdict:

@@ -1,4 +1,8 @@
-"""Latency metrics: from per-pair log ratios to effects with intervals, each at its own share of the error."""
+"""Latency metrics: from per-pair log ratios to effects with intervals, each at its own share of the error.
+
+`latency_effects` takes an array (pairs, operations, quantiles): the gate fills it from histograms, the simulator from a
+noise model, and both get the same answer to the same numbers.
+"""
 
 from __future__ import annotations
 
@@ -7,154 +11,174 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perfgate.gate.effect import Effect, Finding
-from perfgate.gate.pair_effect import QUANTILES, STATISTICS, PairEffect, pair_effect
+from perfgate.gate.pair_effect import QUANTILES, STATISTICS, PairEffects
 from perfgate.gate.policy import Policy
 from perfgate.histogram import Histogram
 from perfgate.operation import Operation
 from perfgate.pair import Pair
 from perfgate.segment import Arm
 from perfgate.stats.diagnostics import lag1_correlation, order_effect
-from perfgate.stats.spending import looks_so_far, nominal_levels
+from perfgate.stats.spending import looks_so_far, nominal_levels, repeated_p
 from perfgate.stats.student import detectable, p_above_zero, t_bound
 from perfgate.stats.trimmed import Estimate, trimmed_estimate
 
 PRIMARY = "p99"
+P99 = STATISTICS.index(PRIMARY)
 DISAGREE_SES = 3.0
+DISAGREE_LEAST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
     """What this look may spend: one-sided nominal levels. final_block: of the last planned look, for what is
-    detectable. promised: the share of the family's error that the metric owns."""
+    detectable. share: of the family's error, the metric's own. fractions: the information at the looks so far."""
 
     block: float
     final_block: float
-    promised: float
     passing: float
+    share: float
+    fractions: tuple[float, ...]
 
 
-def levels(policy: Policy, metrics: int, primary: bool, pairs: int) -> Levels:
-    """`metrics`: among how many metrics of its kind (operations' p99s, or the secondary ones) the share is split."""
-    share = policy.primary_share if primary else 1 - policy.primary_share
-    alpha = policy.alpha_block * share / metrics
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """One metric on all samples of all pairs together, and the order effect: shown, not judged (but for the floor)."""
+
+    base_ns: float = 0.0
+    candidate_ns: float = 0.0
+    order: float | None = None
+
+
+def levels(policy: Policy, share: float, pairs: int) -> Levels:
+    """For a metric that owns `share` of the family's error, after `pairs` pairs."""
     so_far = looks_so_far(pairs, policy.looks)
     planned = tuple(look / policy.looks[-1] for look in policy.looks)
     pass_looks = looks_so_far(pairs, [look for look in policy.looks if look >= policy.pass_from] or policy.looks[-1:])
     return Levels(
-        block=nominal_levels(alpha, so_far)[-1],
-        final_block=nominal_levels(alpha, planned)[-1],
-        promised=alpha,
+        block=nominal_levels(policy.alpha_block * share, so_far)[-1],
+        final_block=nominal_levels(policy.alpha_block * share, planned)[-1],
         passing=nominal_levels(policy.alpha_pass, pass_looks)[-1],
+        share=share,
+        fractions=so_far,
     )
 
 
-def latency_effects(pairs: Sequence[Pair], policy: Policy, operations: Sequence[Operation]) -> list[Effect]:
+def latency_table(found: PairEffects) -> NDArray[np.float64]:
+    """float64 (pairs, operations, 3): log ratios of p50, p95, p99; NaN where a pair says nothing of an operation."""
+    nothing = (math.nan, math.nan, math.nan)
+    columns = [[effect.log_ratios if effect else nothing for effect in effects] for effects in found.values()]
+    return np.array(columns, dtype=np.float64).transpose(1, 0, 2) if columns and columns[0] else np.empty((0, 0, 3))
+
+
+def latency_effects(
+    table: NDArray[np.float64],
+    policy: Policy,
+    operations: Sequence[Operation],
+    pooled: Mapping[tuple[Operation, int], Pooled] | None = None,
+) -> list[Effect]:
     """p99, p95 and p50 of each operation, and the mean over operations of the p99s (operation None), which decides
-    PASS. Operations without samples in some pair use the pairs that have them."""
-    table = {operation: [pair_effect(pair, operation, policy) for pair in pairs] for operation in operations}
-    effects = []
-    for operation, found in table.items():
-        usable = [effect for effect in found if effect is not None]
-        if len(usable) < 2:
-            continue
-        pooled = {arm: _pooled(pairs, operation, arm) for arm in Arm}
-        for column in (2, 1, 0):
-            effects.append(_effect(operation, column, usable, pooled, policy, len(operations), len(pairs)))
-    return [*effects, *_overall(table, policy, len(pairs))]
+    PASS. table: see `latency_table`; pooled: by operation and position in STATISTICS. An operation without samples in
+    some pair is judged on the pairs that have them, and left out with fewer than two."""
+    pairs, effects = len(table), []
+    for position, operation in enumerate(operations if pairs else ()):
+        for column in reversed(range(len(STATISTICS))):
+            values = table[:, position, column]
+            values = values[~np.isnan(values)]
+            if len(values) < 2:
+                continue
+            primary = column == P99
+            family = len(operations) if primary else (len(STATISTICS) - 1) * len(operations)
+            share = (policy.primary_share if primary else 1 - policy.primary_share) / family
+            about = (pooled or {}).get((operation, column), Pooled())
+            effects.append(
+                _effect(STATISTICS[column], operation, values, policy, levels(policy, share, pairs), pairs, about)
+            )
+    return [*effects, *_overall(table, policy)]
 
 
-def judge(estimate: Estimate, level: Levels, policy: Policy, margin: float, floor_met: bool) -> Finding:
-    """What a metric says by itself: rules 8 and 9."""
-    threshold = math.log1p(margin)
-    if estimate.df < 1:
-        return Finding.OPEN
-    reach = t_bound(level.block, estimate.df) * estimate.se
-    if estimate.mean - reach > 0 and estimate.mean > math.log1p(policy.margin) and floor_met:
-        return Finding.REGRESSED
-    if estimate.mean + reach < 0:
-        return Finding.IMPROVED
-    passing = estimate.mean + t_bound(level.passing, estimate.df) * estimate.se
-    return Finding.CLEAR if passing < threshold else Finding.OPEN
+def pooled_metrics(
+    pairs: Sequence[Pair], found: PairEffects, operations: Sequence[Operation]
+) -> dict[tuple[Operation, int], Pooled]:
+    """What is shown beside the estimates."""
+    result = {}
+    for operation in operations:
+        base, candidate = (_all_samples(pairs, operation, arm).quantiles(QUANTILES) for arm in Arm)
+        usable = [effect for effect in found[operation] if effect is not None]
+        firsts = np.concatenate([effect.candidate_first for effect in usable]) if usable else np.empty(0, dtype=bool)
+        for column in range(len(STATISTICS)):
+            groups = np.concatenate([effect.by_group[:, column] for effect in usable]) if usable else np.empty(0)
+            base_ns, candidate_ns = (float(np.nan_to_num(arm[column])) for arm in (base, candidate))
+            result[operation, column] = Pooled(base_ns, candidate_ns, order_effect(groups, firsts))
+    return result
+
+
+def _overall(table: NDArray[np.float64], policy: Policy) -> list[Effect]:
+    """The mean over operations of the log p99 ratio, pair by pair. It takes part in PASS, not in BLOCK."""
+    if not len(table):
+        return []
+    values = table[:, :, P99].mean(axis=1)
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return []
+    level = levels(policy, policy.primary_share, len(table))
+    return [_effect(PRIMARY, None, values, policy, level, len(table), Pooled())]
 
 
 def _effect(
-    operation: Operation, column: int, found: Sequence[PairEffect], pooled: Mapping[Arm, Histogram], policy: Policy,
-    operations: int, pairs: int,
-) -> Effect:  # fmt: skip
-    primary = STATISTICS[column] == PRIMARY
-    values = [effect.log_ratios[column] for effect in found]
-    level = levels(policy, operations if primary else 2 * operations, primary, pairs)
-    base, candidate = (pooled[arm].quantile(QUANTILES[column]) for arm in (Arm.BASE, Arm.CANDIDATE))
-    firsts = np.concatenate([effect.candidate_first for effect in found])
-    groups = np.concatenate([effect.by_group[:, column] for effect in found])
-    return make_effect(
-        STATISTICS[column], operation, primary, values, policy, level,
-        margin=policy.margin * policy.operation_margin_factor, pairs=pairs,
-        base_ns=base, candidate_ns=candidate, order=order_effect(groups, firsts),
-    )  # fmt: skip
-
-
-def make_effect(
-    statistic: str, operation: Operation | None, primary: bool, values: Sequence[float], policy: Policy, level: Levels,
-    margin: float, pairs: int, base_ns: float = 0.0, candidate_ns: float = 0.0, order: float | None = None,
+    statistic: str, operation: Operation | None, values: NDArray[np.float64], policy: Policy, level: Levels, pairs: int,
+    pooled: Pooled,
 ) -> Effect:  # fmt: skip
     """The estimate over pairs with everything that a report says about it."""
     estimate = trimmed_estimate(values, policy.trim)
-    reach = t_bound(level.block, estimate.df) * estimate.se if estimate.df >= 1 else math.inf
+    margin = policy.margin if operation is None else policy.margin * policy.operation_margin_factor
+    block, passing = (_reach(nominal, estimate) for nominal in (level.block, level.passing))
     p_nominal = p_above_zero(estimate)
-    last = Estimate(estimate.mean, estimate.se * math.sqrt(min(1.0, pairs / policy.looks[-1])), estimate.df)
-    ratio = candidate_ns / base_ns if base_ns > 0 else None
-    floor_met = candidate_ns - base_ns > policy.floor_ns if base_ns else True
+    at_last = Estimate(estimate.mean, estimate.se * math.sqrt(min(1.0, pairs / policy.looks[-1])), estimate.df)
+    sees = [detectable(at_last, level.final_block, math.log1p(policy.margin), power) for power in (0.80, 0.99)]
+    ratio = pooled.candidate_ns / pooled.base_ns if pooled.base_ns > 0 else None
+    floor_met = not policy.floor_ns or pooled.candidate_ns - pooled.base_ns > policy.floor_ns
     return Effect(
-        statistic=statistic,
-        operation=operation,
-        primary=primary,
-        finding=judge(estimate, level, policy, margin, floor_met or policy.floor_ns == 0),
-        estimate=estimate.mean,
-        se=estimate.se,
-        df=estimate.df,
-        lower=estimate.mean - reach if math.isfinite(reach) else None,
-        upper=estimate.mean + reach if math.isfinite(reach) else None,
-        pass_upper=estimate.mean + t_bound(level.passing, estimate.df) * estimate.se if estimate.df >= 1 else None,
-        p_nominal=p_nominal,
-        p_adjusted=min(1.0, p_nominal * policy.alpha_block / level.promised),
-        margin=margin,
-        detectable_80=detectable(last, level.final_block, math.log1p(policy.margin), 0.80),
-        detectable_99=detectable(last, level.final_block, math.log1p(policy.margin), 0.99),
-        per_pair=tuple(float(value) for value in values),
-        base_ns=base_ns,
-        candidate_ns=candidate_ns,
-        pooled_ratio=ratio,
-        lag1=lag1_correlation(values),
-        order_effect=order,
-        note=_disagreement(estimate, ratio),
-    )
+        statistic=statistic, operation=operation, primary=statistic == PRIMARY,
+        finding=_finding(estimate, block, passing, policy, margin, floor_met),
+        estimate=estimate.mean, se=estimate.se, df=estimate.df,
+        lower=estimate.mean - block if math.isfinite(block) else None,
+        upper=estimate.mean + block if math.isfinite(block) else None,
+        pass_upper=estimate.mean + passing if math.isfinite(passing) else None,
+        p_nominal=p_nominal, p_adjusted=min(1.0, repeated_p(p_nominal, level.fractions) / level.share),
+        margin=margin, detectable_80=sees[0], detectable_99=sees[1], per_pair=tuple(values.tolist()),
+        base_ns=pooled.base_ns, candidate_ns=pooled.candidate_ns, pooled_ratio=ratio,
+        lag1=lag1_correlation(values), order_effect=pooled.order, note=_disagreement(estimate, ratio),
+    )  # fmt: skip
 
 
-def _overall(table: Mapping[Operation, Sequence[PairEffect | None]], policy: Policy, pairs: int) -> list[Effect]:
-    """The mean over operations of the log p99 ratio, pair by pair. It takes part in PASS, not in BLOCK."""
-    values = []
-    for row in zip(*table.values(), strict=True):
-        present = [effect.log_ratios[2] for effect in row if effect is not None]
-        if len(present) == len(table):
-            values.append(float(np.mean(present)))
-    if len(values) < 2:
-        return []
-    level = levels(policy, 1, True, pairs)
-    effect = make_effect(PRIMARY, None, True, values, policy, level, margin=policy.margin, pairs=pairs)
-    return [effect]
+def _reach(level: float, estimate: Estimate) -> float:
+    """How far the one-sided bound at a nominal level lies from the estimate."""
+    return t_bound(level, estimate.df) * estimate.se if estimate.df >= 1 else math.inf
 
 
-def _pooled(pairs: Sequence[Pair], operation: Operation, arm: Arm) -> Histogram:
+def _finding(
+    estimate: Estimate, block: float, passing: float, policy: Policy, margin: float, floor_met: bool
+) -> Finding:
+    """What a metric says by itself: rules 8 and 9."""
+    if estimate.mean - block > 0 and estimate.mean > math.log1p(policy.margin) and floor_met:
+        return Finding.REGRESSED
+    if estimate.mean + block < 0:
+        return Finding.IMPROVED
+    return Finding.CLEAR if estimate.mean + passing < math.log1p(margin) else Finding.OPEN
+
+
+def _all_samples(pairs: Sequence[Pair], operation: Operation, arm: Arm) -> Histogram:
     parts = [couple.arm(arm).operations.get(operation) for pair in pairs for couple in pair.usable]
     return Histogram.merge([part.response for part in parts if part])
 
 
 def _disagreement(estimate: Estimate, ratio: float | None) -> str:
+    """A word where slice by slice and all together say different things."""
     if ratio is None or ratio <= 0 or not estimate.se > 0:
         return ""
-    if abs(math.log(ratio) - estimate.mean) <= DISAGREE_SES * estimate.se + 0.05:
+    if abs(math.log(ratio) - estimate.mean) <= DISAGREE_SES * estimate.se + DISAGREE_LEAST:
         return ""
     return f"all samples pooled give {ratio:.2f} x: rare stalls weigh more there than slice by slice"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,24 +29,39 @@ class PairEffect:
     candidate_first: NDArray[np.bool_]
 
 
+PairEffects = Mapping[Operation, Sequence[PairEffect | None]]
+"""For each operation what each pair says, in the order of the pairs; None where it says nothing."""
+
+
+def pair_effects(pairs: Sequence[Pair], policy: Policy, operations: Sequence[Operation]) -> PairEffects:
+    """Every operation in every pair."""
+    return {operation: [pair_effect(pair, operation, policy) for pair in pairs] for operation in operations}
+
+
 def pair_effect(pair: Pair, operation: Operation, policy: Policy) -> PairEffect | None:
     """None where an arm completed none of the operation's requests in the usable couples.
 
     Neighbouring couples are joined until each arm has `group_requests` of the operation; d is the trimmed mean over
     groups of log q(candidate) - log q(base), q interpolated in the histogram of the group's response times.
     """
-    groups = _groups(pair.usable, operation, policy.group_requests)
     rows, firsts = [], []
-    for group in groups:
+    for group in _groups(pair.usable, operation, policy.group_requests):
         base, candidate = (_response(group, operation, arm) for arm in Arm)
         if base.total and candidate.total:
-            rows.append(np.log(candidate.quantiles(QUANTILES)) - np.log(base.quantiles(QUANTILES)))
+            # A reply in less than the clock's grain is 0 ns: 1 ns has a logarithm.
+            quantiles = np.maximum([candidate.quantiles(QUANTILES), base.quantiles(QUANTILES)], 1.0)
+            rows.append(np.log(quantiles[0]) - np.log(quantiles[1]))
             firsts.append(group[0].first is Arm.CANDIDATE)
     if not rows:
         return None
     table = np.array(rows)
-    p50, p95, p99 = (trimmed_mean(table[:, column], policy.couple_trim) for column in range(3))
-    return PairEffect((p50, p95, p99), table, np.array(firsts))
+    return PairEffect(trimmed_ratios(table, policy.couple_trim), table, np.array(firsts))
+
+
+def trimmed_ratios(by_group: NDArray[np.float64], trim: float) -> tuple[float, float, float]:
+    """The pair's log ratios from those of its groups, float64 (groups, 3)."""
+    p50, p95, p99 = (trimmed_mean(by_group[:, column], trim) for column in range(3))
+    return p50, p95, p99
 
 
 def _groups(couples: Sequence[Couple], operation: Operation, least: int) -> list[list[Couple]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from itertools import pairwise
+import itertools
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from perfgate.errors import InputError
@@ -18,24 +19,41 @@ QUICK = Policy(
     looks=(8, 10, 12, 16),
     pass_from=8,
     min_pairs=8,
+    couple_trim=0.25,  # of four groups a pair: one at each end, so that one burst does not decide a pair
     warmup_ns=NS_PER_S // 2,
     measured_ns=2 * NS_PER_S,
 )
 COMPETITIVE_MARGIN = 0.10
 POLICIES: Mapping[str, Policy] = {"standard": STANDARD, "quick": QUICK}
+UNITS: Mapping[str, tuple[str, int]] = {
+    "floor_ms": ("floor_ns", NS_PER_MS),
+    "slice_ms": ("slice_ns", NS_PER_MS),
+    "max_lag_p99_ms": ("max_lag_p99_ns", NS_PER_MS),
+    "warmup_seconds": ("warmup_ns", NS_PER_S),
+    "measured_seconds": ("measured_ns", NS_PER_S),
+}
+"""Keys of `[gate]` that carry a unit: the policy's field and how many ns one is."""
+FIELDS = frozenset(field.name for field in dataclasses.fields(Policy)) - {"name"}
 
 
 def policy_for(gate: Mapping[str, Any], name: str | None = None, **overrides: Any) -> Policy:
     """The named policy (or the one `[gate]` names, or standard), changed by `[gate]` and then by `overrides`, both
-    with the keys of `[gate]`. Raises InputError naming field, value and remedy."""
-    named = name or gate.get("policy", "standard")
+    with the keys of `[gate]` or the fields of Policy. Raises InputError naming field, value and remedy."""
+    in_file = gate.get("policy", "standard")
+    named = name or in_file
     if named not in POLICIES:
-        raise InputError(f"gate.policy = {named!r} does not exist; there are {', '.join(POLICIES)}")
+        raise InputError(f"gate.policy = {named!r} does not exist; write one of: {', '.join(POLICIES)}")
     # A policy asked for by name on the command line is meant as it is: [gate] belongs to the one the file names.
-    settings = {**(gate if name in (None, gate.get("policy", "standard")) else {}), **overrides}
+    settings = {**(gate if named == in_file else {}), **overrides}
     policy = dataclasses.replace(POLICIES[named], **_fields(settings, POLICIES[named]))
-    _check(policy)
+    check_policy(policy)
     return policy
+
+
+def check_policy(policy: Policy) -> None:
+    """Raises InputError for a policy that cannot work, naming the first field at fault, its value and the remedy."""
+    for text in _faults(policy):
+        raise InputError(f"gate: {text}")
 
 
 def blind_spots(policy: Policy) -> str:
@@ -43,47 +61,82 @@ def blind_spots(policy: Policy) -> str:
     if policy.name != "quick":
         return ""
     return (
-        f"The quick policy blocks only what is clearly slower by more than {policy.margin:.0%}; "
+        f"The quick policy blocks only what is clearly slower by more than {100 * policy.margin:g} %; "
         "smaller regressions, rare stalls and slow leaks are for the standard policy."
     )
 
 
 def _fields(settings: Mapping[str, Any], base: Policy) -> dict[str, Any]:
     """`[gate]`'s names and units to the policy's."""
-    plain = {name: settings[name] for name in ("margin", "inconclusive", "trim") if name in settings}
-    for key, field, scale in (
-        ("floor_ms", "floor_ns", NS_PER_MS),
-        ("slice_ms", "slice_ns", NS_PER_MS),
-        ("max_lag_p99_ms", "max_lag_p99_ns", NS_PER_MS),
-        ("warmup_seconds", "warmup_ns", NS_PER_S),
-        ("measured_seconds", "measured_ns", NS_PER_S),
-    ):
-        if key in settings:
-            plain[field] = round(settings[key] * scale)
-    if "looks" in settings:
-        looks = tuple(settings["looks"])
-        plain["looks"] = looks
-        plain["min_pairs"] = min(base.min_pairs, looks[0]) if base.name == "quick" else base.min_pairs
-        plain["pass_from"] = min(base.pass_from, looks[-1])
-    if settings.get("competitive"):
-        plain["competitive"] = True
-        plain.setdefault("margin", COMPETITIVE_MARGIN)
-    return plain
+    values: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key in UNITS:
+            field, scale = UNITS[key]
+            values[field] = round(value * scale) if math.isfinite(value) else -1
+        elif key in FIELDS:
+            values[key] = value
+        elif key != "policy":
+            raise InputError(f"gate.{key} is not a setting; there are: {', '.join(sorted(FIELDS | set(UNITS)))}")
+    if "looks" in values:
+        values["looks"] = looks = tuple(values["looks"])
+        if looks and base.name == "quick":
+            values.setdefault("min_pairs", min(base.min_pairs, looks[0]))
+        values.setdefault("pass_from", min(base.pass_from, looks[-1]) if looks else base.pass_from)
+    if values.get("competitive"):
+        values.setdefault("margin", COMPETITIVE_MARGIN)
+    return values
 
 
-def _check(policy: Policy) -> None:
-    """A policy that can't work is refused."""
+def _faults(policy: Policy) -> Iterator[str]:
+    yield from _looks_faults(policy)
+    for field in ("alpha_block", "alpha_pass", "alpha_quality"):
+        if not 0 < getattr(policy, field) < 0.5:
+            yield f"{field} = {getattr(policy, field)} must lie between 0 and 0.5; 0.005 is one false alarm in 200"
+    for field in ("margin", "error_margin", "recall_margin"):
+        least_ok = getattr(policy, field) > 0 if field == "margin" else getattr(policy, field) >= 0
+        if not (least_ok and getattr(policy, field) < 1):
+            yield f"{field} = {getattr(policy, field)} must be a fraction above 0 and below 1; 0.05 is 5 %"
+    for field in ("trim", "couple_trim"):
+        if not 0 <= getattr(policy, field) < 0.5:
+            yield f"{field} = {getattr(policy, field)} must be at least 0 and below 0.5; 0.1 leaves out a tenth at each end"
+    if not 0 < policy.primary_share < 1:
+        yield f"primary_share = {policy.primary_share} must lie between 0 and 1; 0.8 leaves a fifth for p95 and p50"
+    if not policy.operation_margin_factor >= 1:
+        yield f"operation_margin_factor = {policy.operation_margin_factor} must be at least 1"
+    if not 0 < policy.min_offered <= 1:
+        yield f"min_offered = {policy.min_offered} must lie above 0 and be at most 1"
+    yield from _time_faults(policy)
+    if policy.inconclusive not in ("warn", "block"):
+        yield f"inconclusive = {policy.inconclusive!r} must be warn or block"
+
+
+def _looks_faults(policy: Policy) -> Iterator[str]:
     looks = policy.looks
-    rising = all(later > earlier for earlier, later in pairwise(looks))
-    for wrong, text in (
-        (not 0 < policy.margin < 10, f"margin = {policy.margin} must be above 0 (0.05 is 5 %)"),
-        (not looks or not rising or looks[0] < 2, f"looks = {list(looks)} must rise and begin at 2 or more pairs"),
-        (not 0 < policy.alpha_block < 0.5, f"alpha_block = {policy.alpha_block} must lie between 0 and 0.5"),
-        (not 0 < policy.alpha_pass < 0.5, f"alpha_pass = {policy.alpha_pass} must lie between 0 and 0.5"),
-        (not 0 <= policy.trim < 0.5, f"trim = {policy.trim} must be at least 0 and below 0.5"),
-        (looks[-1:] < (policy.min_pairs,), f"looks = {list(looks)} must end at {policy.min_pairs} pairs or more"),
-        (policy.slice_ns <= 0 or policy.measured_ns < policy.slice_ns, "measured_seconds must hold at least one slice"),
-        (policy.inconclusive not in ("warn", "block"), f"inconclusive = {policy.inconclusive!r} must be warn or block"),
-    ):
-        if wrong:
-            raise InputError(f"gate: {text}")
+    if not looks or any(later <= earlier for earlier, later in itertools.pairwise(looks)) or looks[0] < 2:
+        yield f"looks = {list(looks)} must rise and begin at 2 or more pairs, as [12, 16, 20, 24, 30]"
+        return
+    if policy.min_pairs < 2:
+        yield f"min_pairs = {policy.min_pairs} must be at least 2: one pair has no standard error"
+    for field in ("min_pairs", "pass_from"):
+        if getattr(policy, field) > looks[-1]:
+            yield (
+                f"looks = {list(looks)} end before {field} = {getattr(policy, field)} pairs are there, so no verdict could "
+                f'be given; let them go on to {getattr(policy, field)} or more, or take policy = "quick"'
+            )
+    if 0 <= policy.trim < 0.5 and looks[-1] - 2 * math.floor(policy.trim * looks[-1]) < 3:
+        yield f"trim = {policy.trim} leaves fewer than 3 of {looks[-1]} pairs; trim at most 0.25"
+
+
+def _time_faults(policy: Policy) -> Iterator[str]:
+    if policy.slice_ns <= 0:
+        yield f"slice_ms = {policy.slice_ns / NS_PER_MS:g} must be above 0"
+    if policy.measured_ns < policy.slice_ns:
+        yield (
+            f"measured_seconds = {policy.measured_ns / NS_PER_S:g} must hold at least one slice of "
+            f"{policy.slice_ns / NS_PER_MS:g} ms"
+        )
+    for field, key in (("warmup_ns", "warmup_seconds"), ("floor_ns", "floor_ms")):
+        if getattr(policy, field) < 0:
+            yield f"{key} must be a number that is not negative"
+    if policy.max_lag_p99_ns <= 0:
+        yield "max_lag_p99_ms must be above 0"

@@ -4,95 +4,89 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from perfgate.gate.effect import Effect, Finding
-from perfgate.gate.latency import Levels
 from perfgate.gate.policy import Policy
 from perfgate.interval import Interval
 from perfgate.operation import Operation
 from perfgate.pair import Pair
 from perfgate.segment import Arm
 from perfgate.stats.paired_counts import mcnemar_above
-from perfgate.stats.spending import looks_so_far, nominal_levels
+from perfgate.stats.spending import looks_so_far, nominal_levels, repeated_p
 from perfgate.stats.student import p_above_zero, t_bound
 from perfgate.stats.trimmed import Estimate, trimmed_estimate
 
+NORMAL_DF = 1_000_000
+"""So many degrees of freedom that Student's t is the normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Requests by arm: sent in all, failed, failed where the same request of the other arm did not."""
+
+    total: dict[Arm, int]
+    failed: dict[Arm, int]
+    alone: dict[Arm, int]
+
+    def share(self, arm: Arm) -> float:
+        return self.failed[arm] / self.total[arm] if self.total[arm] else 0.0
+
 
 def quality_effects(pairs: Sequence[Pair], policy: Policy, operations: Sequence[Operation]) -> list[Effect]:
-    """Errors over all operations, and recall of each operation whose answers are checked."""
-    level = nominal_levels(policy.alpha_quality, looks_so_far(len(pairs), policy.looks))[-1]
-    effects = [errors_effect(pairs, policy, level)]
+    """Errors over all operations, and recall of each operation whose answers are checked. None without pairs."""
+    if not pairs:
+        return []
+    fractions = looks_so_far(len(pairs), policy.looks)
     searching = [operation for operation in operations if operation is not Operation.STORE]
-    for operation in searching:
-        effect = recall_effect(pairs, policy, operation, level / len(searching))
-        if effect is not None:
-            effects.append(effect)
-    return effects
+    recall = [recall_effect(pairs, policy, operation, len(searching), fractions) for operation in searching]
+    return [errors_effect(pairs, policy, fractions), *(effect for effect in recall if effect is not None)]
 
 
-def errors_effect(pairs: Sequence[Pair], policy: Policy, level: float) -> Effect:
+def errors_effect(pairs: Sequence[Pair], policy: Policy, fractions: tuple[float, ...]) -> Effect:
     """Difference of the shares of failed requests, by McNemar's exact test on the requests replayed to both arms."""
-    totals = dict.fromkeys(Arm, 0)
-    failures = dict.fromkeys(Arm, 0)
-    only = dict.fromkeys(Arm, 0)
-    for pair in pairs:
-        for couple in pair.usable:
-            failed = {arm: _failed(couple.arm(arm)) for arm in Arm}
-            for arm in Arm:
-                totals[arm] += couple.arm(arm).total
-                failures[arm] += couple.arm(arm).failures
-                unnamed = couple.arm(arm).failures - len(failed[arm])  # beyond the identities that are kept
-                only[arm] += len(failed[arm] - failed[arm.other]) + unnamed
-    shares = {arm: failures[arm] / totals[arm] if totals[arm] else 0.0 for arm in Arm}
-    difference = shares[Arm.CANDIDATE] - shares[Arm.BASE]
-    requests = max(1, min(totals.values()))
-    se = math.sqrt(max(0.0, only[Arm.BASE] + only[Arm.CANDIDATE])) / requests
-    p = mcnemar_above(only[Arm.CANDIDATE], only[Arm.BASE])
-    better = mcnemar_above(only[Arm.BASE], only[Arm.CANDIDATE])
+    counts = _count(pairs)
+    level = nominal_levels(policy.alpha_quality, fractions)[-1]
+    difference = counts.share(Arm.CANDIDATE) - counts.share(Arm.BASE)
+    requests = max(1, min(counts.total.values()))
+    se = math.sqrt(sum(counts.alone.values())) / requests
+    worse = mcnemar_above(counts.alone[Arm.CANDIDATE], counts.alone[Arm.BASE])
+    better = mcnemar_above(counts.alone[Arm.BASE], counts.alone[Arm.CANDIDATE])
     finding = Finding.CLEAR if difference <= policy.error_margin else Finding.OPEN
-    if difference > policy.error_margin and p < level:
+    if difference > policy.error_margin and worse < level:
         finding = Finding.REGRESSED
     elif difference < 0 and better < level:
         finding = Finding.IMPROVED
-    reach = t_bound(level, 1_000_000) * se
+    reach = t_bound(level, NORMAL_DF) * se
     return Effect(
         statistic="errors", operation=None, primary=False, finding=finding, estimate=difference, se=se, df=requests - 1,
-        lower=difference - reach, upper=difference + reach, pass_upper=None, p_nominal=p,
-        p_adjusted=min(1.0, p * policy.alpha_quality / level), margin=policy.error_margin,
-        detectable_80=None, detectable_99=None, per_pair=tuple(_share_difference(pair) for pair in pairs),
-        base_share=shares[Arm.BASE], candidate_share=shares[Arm.CANDIDATE],
+        lower=difference - reach, upper=difference + reach, pass_upper=None, p_nominal=worse,
+        p_adjusted=repeated_p(worse, fractions), margin=policy.error_margin, detectable_80=None, detectable_99=None,
+        per_pair=tuple(map(_share_difference, pairs)),
+        base_share=counts.share(Arm.BASE), candidate_share=counts.share(Arm.CANDIDATE),
     )  # fmt: skip
 
 
-def recall_effect(pairs: Sequence[Pair], policy: Policy, operation: Operation, level: float) -> Effect | None:
-    """Loss of recall (base - candidate) over pairs; both arms answered the same checked queries. None when nothing
-    was checked."""
-    values, found, expected = [], dict.fromkeys(Arm, 0), dict.fromkeys(Arm, 0)
-    for pair in pairs:
-        shares = {}
-        for arm in Arm:
-            parts = [couple.arm(arm).operations.get(operation) for couple in pair.usable]
-            hits = sum(part.found for part in parts if part)
-            asked = sum(part.expected for part in parts if part)
-            found[arm] += hits
-            expected[arm] += asked
-            shares[arm] = hits / asked if asked else math.nan
-        if not any(math.isnan(share) for share in shares.values()):
-            values.append(shares[Arm.BASE] - shares[Arm.CANDIDATE])
+def recall_effect(
+    pairs: Sequence[Pair], policy: Policy, operation: Operation, family: int, fractions: tuple[float, ...]
+) -> Effect | None:
+    """Loss of recall (base - candidate) over pairs; both arms answered the same checked queries. None where fewer than
+    two pairs checked anything. family: how many operations share alpha_quality."""
+    shares = [(_recall(pair, operation, Arm.BASE), _recall(pair, operation, Arm.CANDIDATE)) for pair in pairs]
+    values = [base - candidate for base, candidate in shares if not math.isnan(base + candidate)]
     if len(values) < 2:
         return None
     estimate = trimmed_estimate(values, policy.trim)
-    bounds = Levels(block=level, final_block=level, promised=policy.alpha_quality, passing=policy.alpha_pass)
-    reach = t_bound(bounds.block, estimate.df) * estimate.se
+    level = nominal_levels(policy.alpha_quality / family, fractions)[-1]
+    reach, passing = (t_bound(nominal, estimate.df) * estimate.se for nominal in (level, policy.alpha_pass))
     p = p_above_zero(estimate)
     return Effect(
         statistic="recall", operation=operation, primary=False, finding=_recall_finding(estimate, reach, policy),
         estimate=estimate.mean, se=estimate.se, df=estimate.df,
-        lower=estimate.mean - reach, upper=estimate.mean + reach,
-        pass_upper=estimate.mean + t_bound(bounds.passing, estimate.df) * estimate.se, p_nominal=p,
-        p_adjusted=min(1.0, p * policy.alpha_quality / level), margin=policy.recall_margin,
+        lower=estimate.mean - reach, upper=estimate.mean + reach, pass_upper=estimate.mean + passing, p_nominal=p,
+        p_adjusted=min(1.0, repeated_p(p, fractions) * family), margin=policy.recall_margin,
         detectable_80=None, detectable_99=None, per_pair=tuple(values),
-        base_share=found[Arm.BASE] / expected[Arm.BASE], candidate_share=found[Arm.CANDIDATE] / expected[Arm.CANDIDATE],
+        base_share=_found(pairs, operation, Arm.BASE), candidate_share=_found(pairs, operation, Arm.CANDIDATE),
     )  # fmt: skip
 
 
@@ -102,6 +96,31 @@ def _recall_finding(estimate: Estimate, reach: float, policy: Policy) -> Finding
     if estimate.mean + reach < 0 and -estimate.mean > policy.recall_margin:
         return Finding.IMPROVED
     return Finding.CLEAR if estimate.mean <= policy.recall_margin else Finding.OPEN
+
+
+def _recall(pair: Pair, operation: Operation, arm: Arm) -> float:
+    """NaN where nothing was checked."""
+    return _found([pair], operation, arm)
+
+
+def _found(pairs: Sequence[Pair], operation: Operation, arm: Arm) -> float:
+    parts = [couple.arm(arm).operations.get(operation) for pair in pairs for couple in pair.usable]
+    expected = sum(part.expected for part in parts if part)
+    return sum(part.found for part in parts if part) / expected if expected else math.nan
+
+
+def _count(pairs: Sequence[Pair]) -> _Counts:
+    counts = _Counts(dict.fromkeys(Arm, 0), dict.fromkeys(Arm, 0), dict.fromkeys(Arm, 0))
+    for pair in pairs:
+        for couple in pair.usable:
+            failed = {arm: _failed(couple.arm(arm)) for arm in Arm}
+            for arm in Arm:
+                interval = couple.arm(arm)
+                unnamed = interval.failures - len(failed[arm])  # beyond the identities that are kept
+                counts.total[arm] += interval.total
+                counts.failed[arm] += interval.failures
+                counts.alone[arm] += len(failed[arm] - failed[arm.other]) + unnamed
+    return counts
 
 
 def _failed(interval: Interval) -> set[int]:

@@ -2,69 +2,83 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
+from perfgate.gate.decision import QUALITY, is_overall, unproven
 from perfgate.gate.effect import Effect, Finding
 from perfgate.gate.policy import Policy
 from perfgate.gate.policy_load import blind_spots
 from perfgate.gate.verdict import Reason
+from perfgate.operation import Operation
 
 ORDER = {"recall": 0, "errors": 1, "p99": 2, "p95": 3, "p50": 4}
+BIMODAL = Reason(
+    "bimodal",
+    "fresh processes of one build start in one of two states, so pairs compare luck",
+    "make the start deterministic (threads, allocator, index build), or measure more pairs",
+)
 
 
 def regression_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reason]:
     """One a regressed metric: lost quality first, then the operation that lost most over all its quantiles. On a store
-    with one thread a slower operation makes the others wait, so the largest loss points at the cause."""
-    regressed = [effect for effect in effects if effect.finding is Finding.REGRESSED and not _is_overall(effect)]
-    loss = {effect.operation: _mean_loss(effects, effect) for effect in regressed}
-    quality = [effect for effect in regressed if effect.statistic in ("recall", "errors")]
-    latency = [effect for effect in regressed if effect.statistic not in ("recall", "errors")]
+    with one thread a slower operation makes the others wait: the cause comes first, its p99 before its p95."""
+    regressed = [effect for effect in effects if effect.finding is Finding.REGRESSED and not is_overall(effect)]
+    loss = {effect.operation: _loss(effects, effect) for effect in regressed}
+    quality = [effect for effect in regressed if effect.statistic in QUALITY]
+    latency = [effect for effect in regressed if effect.statistic not in QUALITY]
     quality.sort(key=lambda effect: ORDER[effect.statistic])
-    latency.sort(key=lambda effect: (-loss[effect.operation], ORDER[effect.statistic]))
+    latency.sort(key=lambda effect: ORDER[effect.statistic])
+    latency.sort(key=lambda effect: loss[effect.operation], reverse=True)
     return [_quality_reason(effect) for effect in quality] + [_latency_reason(effect, policy) for effect in latency]
 
 
 def pass_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reason]:
     """What was shown, and by how much it is better where it is."""
-    (overall,) = (effect for effect in effects if _is_overall(effect))
-    worst = max(
-        (effect for effect in effects if effect.primary and effect.operation), key=lambda effect: effect.estimate
-    )
-    upper = math.exp(overall.pass_upper or 0.0)
+    overall = next(effect for effect in effects if is_overall(effect))
+    worst = max((effect for effect in effects if effect.primary and effect.operation), key=lambda one: one.estimate)
     text = (
-        f"no regression of more than {policy.margin:.0%}: p99 over all operations is {_times(overall.estimate)} "
-        f"the base's, at most {upper:.3f} x with 95 % confidence; the worst is {worst.name} at {_times(worst.estimate)}"
+        f"no regression of more than {_percent(policy.margin)}: p99 over all operations is {_times(overall.estimate)} the "
+        f"base's, at most {math.exp(overall.pass_upper or 0.0):.3f} x with {_percent(1 - policy.alpha_pass)} confidence; the "
+        f"worst is {worst.name} at {_times(worst.estimate)}"
     )
-    reasons = [Reason("no_regression", text, blind_spots(policy), overall.name)]
-    for effect in effects:
-        if effect.finding is Finding.IMPROVED and effect.primary and effect.operation:
-            text = f"{effect.name} improved to {_times(effect.estimate)} the base ({_interval(effect)})"
-            reasons.append(Reason("improved", text, metric=effect.name))
-    return reasons
+    return [Reason("no_regression", text, blind_spots(policy), overall.name), *map(_better, _improved(effects))]
 
 
-def inconclusive_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reason]:
-    """Which metrics are still open and what would decide them."""
-    still = [
-        effect for effect in effects if effect.primary and effect.pass_upper is not None and not _clear(effect, policy)
-    ]
-    still.sort(key=lambda effect: -(effect.pass_upper or 0.0))
-    if not still:
-        return [Reason("undecided", "no pair has been compared yet", "let more pairs be measured")]
-    worst = still[0]
-    text = (
-        f"{worst.name} is {_times(worst.estimate)} the base but may be up to "
-        f"{math.exp(worst.pass_upper or 0.0):.3f} x: neither a regression of more than {policy.margin:.0%} nor its "
-        "absence is proven"
-    )
+def inconclusive_reasons(
+    effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation], pairs: int
+) -> list[Reason]:
+    """What stands in the way of PASS, the worst first, and what would decide it."""
     remedy = "measure more pairs, at a higher [arrival] rate, or on a quieter host"
+    if pairs < policy.pass_from:
+        text = f"{pairs} pairs show no regression, but PASS needs {policy.pass_from}"
+        return [Reason("undecided", text, "give more time (--time-limit)")]
+    worst = next(iter(unproven(effects, policy, operations)), None)
+    if worst is None:
+        return []
+    if worst.statistic in QUALITY:
+        return [dataclasses.replace(_quality_reason(worst), code="undecided", remedy=remedy)]
+    if worst.pass_upper is None:
+        text = f"{worst.name} was answered in too few pairs to say anything"
+        return [Reason("undecided", text, "raise its weight or the [arrival] rate", worst.name)]
+    text = (
+        f"{worst.name} is {_times(worst.estimate)} the base's but may be up to {math.exp(worst.pass_upper):.3f} x: "
+        f"neither a regression of more than {_percent(policy.margin)} nor its absence is proven"
+    )
     return [Reason("undecided", text, remedy, worst.name)]
 
 
-def _clear(effect: Effect, policy: Policy) -> bool:
-    margin = policy.margin if effect.operation is None else policy.margin * policy.operation_margin_factor
-    return (effect.pass_upper or 0.0) < math.log1p(margin)
+def _improved(effects: Sequence[Effect]) -> list[Effect]:
+    return [effect for effect in effects if effect.finding is Finding.IMPROVED and effect.primary and effect.operation]
+
+
+def _better(effect: Effect) -> Reason:
+    return Reason(
+        "improved",
+        f"{effect.name} improved to {_times(effect.estimate)} the base's ({_interval(effect)})",
+        metric=effect.name,
+    )
 
 
 def _latency_reason(effect: Effect, policy: Policy) -> Reason:
@@ -72,7 +86,7 @@ def _latency_reason(effect: Effect, policy: Policy) -> Reason:
     text = (
         f"{name} {effect.statistic} is {_times(effect.estimate)} the base's "
         f"({effect.base_ns / 1e6:.2f} ms -> {effect.candidate_ns / 1e6:.2f} ms; {_interval(effect)}), "
-        f"over the margin of {policy.margin:.0%}"
+        f"over the margin of {_percent(policy.margin)}"
     )
     remedy = f"profile {name}; reproduce it with the command below"
     return Reason("regression", text, remedy, effect.name)
@@ -81,11 +95,11 @@ def _latency_reason(effect: Effect, policy: Policy) -> Reason:
 def _quality_reason(effect: Effect) -> Reason:
     base, candidate = effect.base_share or 0.0, effect.candidate_share or 0.0
     if effect.statistic == "errors":
-        text = f"{candidate:.2%} of the candidate's requests fail, {base:.2%} of the base's"
+        text = f"{_percent(candidate)} of the candidate's requests fail, {_percent(base)} of the base's"
         return Reason("errors", text, "see the failures by kind below", effect.name)
     name = effect.operation.value if effect.operation else ""
     text = (
-        f"{name} finds {candidate:.1%} of the true answers where the base finds {base:.1%}: "
+        f"the candidate's {name} finds {_percent(candidate)} of the true answers, the base's {_percent(base)}: "
         f"{100 * effect.estimate:.1f} points lost, over the margin of {100 * effect.margin:.1f}"
     )
     return Reason(
@@ -93,17 +107,19 @@ def _quality_reason(effect: Effect) -> Reason:
     )
 
 
-def _mean_loss(effects: Sequence[Effect], of: Effect) -> float:
-    same = [
-        effect.estimate
-        for effect in effects
-        if effect.operation is of.operation and effect.statistic in ("p50", "p95", "p99")
-    ]
-    return sum(same) / len(same) if same else 0.0
+def _loss(effects: Sequence[Effect], of: Effect) -> tuple[float, float]:
+    """How much time an operation has lost for sure over its quantiles, in ns, and the mean of its log ratios.
+
+    A response time is the wait that all operations share plus the operation's own service time, so the operation that
+    lost most in ns is the one that became slower itself; in ratios the fast ones that wait for it can look worse.
+    """
+    own = [effect for effect in effects if effect.operation is of.operation and effect.statistic not in QUALITY]
+    lost = sum(effect.base_ns * math.expm1(max(0.0, effect.lower or 0.0)) for effect in own)
+    return lost, sum(effect.estimate for effect in own) / max(1, len(own))
 
 
-def _is_overall(effect: Effect) -> bool:
-    return effect.operation is None and effect.statistic == "p99"
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _times(estimate: float) -> str:

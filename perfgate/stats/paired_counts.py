@@ -1,4 +1,4 @@
-"""Counts on paired requests, and shares."""
+"""Counts on paired requests."""
 
 from __future__ import annotations
 
@@ -16,15 +16,3 @@ def mcnemar_above(only_candidate: int, only_base: int) -> float:
         return 1.0
     # P(X >= k) for X ~ binomial(n, 1/2) is the regularised incomplete beta function I_{1/2}(k, n - k + 1).
     return float(betainc(only_candidate, total - only_candidate + 1, 0.5))
-
-
-def clopper_pearson_upper(events: int, trials: int, confidence: float = 0.95) -> float:
-    """Upper one-sided bound of a share. Source: Clopper and Pearson (1934), Biometrika 26.
-
-    Raises ValueError for counts that cannot be.
-    """
-    from scipy.special import betaincinv
-
-    if not 0 <= events <= trials or trials < 1:
-        raise ValueError(f"{events} events in {trials} trials cannot be")
-    return 1.0 if events == trials else float(betaincinv(events + 1, trials - events, confidence))

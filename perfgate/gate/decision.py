@@ -1,0 +1,57 @@
+"""Rules 8, 9 and 10: what effects say together. The gate and the simulator both ask here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from perfgate.gate.effect import Effect, Finding
+from perfgate.gate.policy import Policy
+from perfgate.gate.verdict import Word
+from perfgate.operation import Operation
+
+QUALITY = ("errors", "recall")
+
+
+def decide(effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation], pairs: int) -> Word:
+    """BLOCK and PASS stand as soon as they are said; INCONCLUSIVE means that more pairs are wanted."""
+    if pairs < policy.min_pairs:
+        return Word.INCONCLUSIVE
+    if any(effect.finding is Finding.REGRESSED for effect in effects if not is_overall(effect)):
+        return Word.BLOCK
+    if pairs >= policy.pass_from and not unproven(effects, policy, operations):
+        return Word.PASS
+    return Word.INCONCLUSIVE
+
+
+def unproven(effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation]) -> list[Effect]:
+    """What stands in the way of PASS (rule 9), the worst first: the mean over operations below the margin and every
+    operation's p99 below 1.6 times the margin, both with confidence; errors and recall within their margins. An
+    operation on which too few pairs say anything is in the way with an effect of NaN."""
+    primary = [effect for effect in effects if effect.primary]
+    latency = [effect for effect in primary if not _below(effect, policy)]
+    latency.sort(key=lambda effect: -(math.inf if effect.pass_upper is None else effect.pass_upper))
+    quality = [effect for effect in effects if effect.statistic in QUALITY and effect.finding in _OPEN]
+    present = {effect.operation for effect in primary if len(effect.per_pair) >= policy.min_pairs}
+    missing = [_missing(operation) for operation in (*operations, None) if operation not in present]
+    return missing + quality + latency
+
+
+def is_overall(effect: Effect) -> bool:
+    """The mean over operations, which decides PASS and takes no part in BLOCK."""
+    return effect.operation is None and effect.statistic == "p99"
+
+
+_OPEN = (Finding.OPEN, Finding.REGRESSED)
+
+
+def _below(effect: Effect, policy: Policy) -> bool:
+    margin = policy.margin if effect.operation is None else policy.margin * policy.operation_margin_factor
+    return effect.pass_upper is not None and effect.pass_upper < math.log1p(margin)
+
+
+def _missing(operation: Operation | None) -> Effect:
+    nan = math.nan
+    return Effect(
+        "p99", operation, True, Finding.OPEN, nan, nan, 0, None, None, None, None, None, nan, None, None, per_pair=()
+    )
