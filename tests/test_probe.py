@@ -65,5 +65,5 @@ async def test_silence_is_a_timeout_and_nobody_there_an_oserror() -> None:
     async with FaultServer(silent) as server:
         with pytest.raises(TimeoutError):
             await exchange("127.0.0.1", server.port, REQUEST, 0.1)
-    with pytest.raises(OSError, match="refused|Connect"):
+    with pytest.raises(OSError, match=r"refused|Connect"):
         await exchange("127.0.0.1", free_ports(1)[0], REQUEST, 5.0)

@@ -56,20 +56,30 @@ class Worker:
                 await self._take(message)
             except PerfgateError as error:
                 self._say(Failed(str(error)))
-        if self._playing is not None:
-            self._playing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._playing
+            except Exception as error:  # the agent must hear of it, whatever it is
+                self._say(Failed(f"{type(error).__name__}: {error}"))
+        await self._give_up()
 
     async def _take(self, message: Message) -> None:
         if isinstance(message, Prepare):
-            self._player = Player(prepare(message, self._name), self._emit)
-            await self._player.open()
+            await self._give_up()
+            self._player = None
+            player = Player(prepare(message, self._name), self._emit)
+            await player.open()
+            self._player = player
             self._say(Ready())
         elif isinstance(message, StartAt) and self._player is not None:
             self._playing = asyncio.ensure_future(self._play(self._player, message.monotonic_ns))
         elif isinstance(message, Stop) and self._player is not None:
             self._player.stop()
+
+    async def _give_up(self) -> None:
+        """End a run that nobody waits for any more."""
+        playing, self._playing = self._playing, None
+        if playing is not None:
+            playing.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await playing
 
     async def _play(self, player: Player, start_ns: int) -> None:
         try:
