@@ -181,5 +181,5 @@ def test_placeholders_are_filled_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", ["{prt}", "{", "{0}"])
 def test_placeholders_that_do_not_exist_are_refused(part: str, tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="bad placeholder .*there are {python}, {port}, {data_dir}, {embedding_dim}"):
+    with pytest.raises(TargetError, match=r"bad placeholder .*there are {python}, {port}, {data_dir}, {embedding_dim}"):
         fill_command([part], 17, tmp_path, 8)

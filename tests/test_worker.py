@@ -180,7 +180,7 @@ async def test_the_workers_of_an_agent_share_its_lanes(cache: Path, tmp_path: Pa
                     tuple(segments(400)),
                     tuple(range(LANES)),
                     1,
-                )  # fmt: skip
+                )
             )
             reports, stolen = await load.run(time.monotonic_ns() + 50_000_000, intervals.append)
         finally:
