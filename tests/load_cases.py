@@ -100,7 +100,7 @@ async def run(played: Part, emitted: list[Interval] | None = None) -> tuple[Load
 
 async def finish(player: Player, intervals: list[Interval]) -> tuple[LoadReport, list[Interval]]:
     async with asyncio.timeout(20):
-        report = await player.play(time.monotonic_ns() + 10 * MS)
+        report = await player.play(time.monotonic_ns() + 30 * MS)
     check_counts(report, intervals)
     return report, intervals
 
@@ -118,5 +118,5 @@ def check_counts(report: LoadReport, intervals: Sequence[Interval]) -> None:
 def outcomes(intervals: Iterable[Interval]) -> dict[Outcome, int]:
     """How many requests ended each way; what did not happen is left out."""
     parts = [operation.outcomes for one in intervals for operation in one.operations.values()]
-    sums = [sum(counts) for counts in zip(*parts, strict=True)]
+    sums = [sum(part[outcome] for part in parts) for outcome in Outcome]
     return {outcome: count for outcome, count in zip(Outcome, sums, strict=True) if count}

@@ -24,16 +24,17 @@ class Connection(asyncio.Protocol):
     looked at. A reply that lasts until the connection's end, without a length, is a reset."""
 
     __slots__ = (
-        "_complete", "_keep", "_parser", "_parts", "_pool", "_size", "_status", "_transport", "closed", "exchange",
-        "now_ns",
+        "_begun", "_complete", "_keep", "_parser", "_parts", "_pool", "_size", "_status", "_transport", "closed",
+        "exchange", "now_ns",
     )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._size = 0
+        self._begun = 0  # replies, interim ones included, that began and did not end
         self._complete = 0  # replies that ended in the bytes at hand
         self._status = 0
         self._keep = False
@@ -56,17 +57,24 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.now_ns = monotonic_ns()
+        parser = self._parser
+        if parser is None:  # given up; what still comes is nobody's
+            return
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._give_up(f"{type(error).__name__}: {data[:EXAMPLE_BYTES]!r}")
             return
-        if self._complete == 1 and self.exchange is not None:
-            self._finish(self.exchange)
-        elif self._complete:  # a reply that nobody asked for: what follows would be taken for another's
+        if self.exchange is None or self._begun + self._complete > 1:  # what follows would be taken for another's
             self._give_up("more replies than requests")
+        elif self._complete:
+            self._finish(self.exchange)
         elif self._size > MAX_BODY:
             self._give_up(f"a body of more than {MAX_BODY} bytes")
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        self._begun += 1
 
     def on_body(self, chunk: bytes) -> None:
         """Called by the parser."""
@@ -77,17 +85,26 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Called by the parser. What it makes of the reply waits until it has seen all bytes at hand: an error raised
         from here would pass for one of the parser's."""
-        self._status = self._parser.get_status_code()
+        parser = self._parser
+        assert parser is not None
+        self._begun -= 1
+        self._status = parser.get_status_code()
         if self._status >= 200:
             self._complete += 1
-            self._keep = self._parser.should_keep_alive()  # the parser forgets it afterwards
+            self._keep = parser.should_keep_alive()  # the parser forgets it afterwards
         else:  # an interim reply; the real one follows
             self._parts.clear()
             self._size = 0
 
+    def eof_received(self) -> None:
+        """An idle connection takes no request any more, even before the transport has noticed its end."""
+        if self.exchange is None:
+            self._pool.discard(self)
+
     def connection_lost(self, error: Exception | None) -> None:
         exchange, self.exchange = self.exchange, None
         self.closed = True
+        self._parser = self._transport = None  # they hold this object, and nothing collects cycles during a run
         self._pool.lost(self)
         if exchange is not None:
             exchange.done_ns = monotonic_ns()

@@ -86,6 +86,7 @@ class Player:
         for arm, (host, port) in self._part.addresses.items():
             self._pools[arm] = Pool(host, port, self._part.connections, self._answered, self._failed)
         await asyncio.gather(*(pool.open_ahead() for pool in self._pools.values()))
+        gc.collect()  # here rather than in `play`, which may have little time until the start
 
     def stop(self) -> None:
         """End early: nothing more is sent; replies under way are waited for, but not long."""
@@ -103,7 +104,6 @@ class Player:
         for pool in self._pools.values():
             pool.refused_since_ns = 0  # what was refused before the start says nothing of the run
         before, began = resource.getrusage(resource.RUSAGE_SELF), monotonic_ns()
-        gc.collect()
         gc.freeze()
         gc.disable()  # no collection inside a measured slice
         self._pacer = Pacer(self._due)

@@ -32,6 +32,11 @@ class Pool:
         self.refused_since_ns = 0
         """Since when no connection could be opened; 0 while one is open or none was tried."""
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._all)
+
     async def open_ahead(self) -> None:
         """Some connections before the first request is due. A store that refuses them is seen when requests are."""
         for _ in range(min(OPEN_AHEAD, self._limit) - len(self._all)):
