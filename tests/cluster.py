@@ -46,7 +46,7 @@ command = ["{python}", "-m", "perfgate.store", "--port", "{port}", "--data-dir",
 start_timeout_seconds = 30
 [variants.default]
 [variants.forgetful]
-arguments = ["--forget", "0.5"]
+arguments = ["--forget", "0.3"]
 [variants.failing]
 arguments = ["--fail", "recall=0.2"]
 [variants.mortal]

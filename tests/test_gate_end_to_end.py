@@ -32,24 +32,25 @@ def result(directory: Path) -> dict[str, object]:
     return loaded
 
 
-def test_the_same_build_passes_with_exit_0_and_leaves_a_complete_record(tmp_path: Path, cache: Path) -> None:
+def test_the_same_build_is_not_blocked_and_leaves_a_complete_record(tmp_path: Path, cache: Path) -> None:
     done = perfgate(gate(tmp_path, "default"), cache)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "PASS" in done.stdout
+    assert done.returncode in (0, 4), done.stdout + done.stderr  # three short pairs prove little; make demo proves PASS
+    word = {0: "PASS", 4: "INCONCLUSIVE"}[done.returncode]
+    assert word in done.stdout
     record = result(tmp_path)["record"]
     assert record["complete"] is True  # type: ignore[index]
     assert len(record["pairs"]) >= 2  # type: ignore[index,arg-type]
     assert read_intervals(tmp_path / "out" / "intervals.jsonl").intervals
     again = perfgate(["report", str(tmp_path / "out")], cache)
     assert again.returncode == 0
-    assert "PASS" in again.stdout
+    assert word in again.stdout
 
 
-def test_a_build_that_forgets_answers_is_blocked_with_exit_1_whatever_its_speed(tmp_path: Path, cache: Path) -> None:
-    done = perfgate(gate(tmp_path, "forgetful"), cache)
+def test_a_build_that_fails_requests_is_blocked_with_exit_1_whatever_its_speed(tmp_path: Path, cache: Path) -> None:
+    done = perfgate(gate(tmp_path, "failing"), cache)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "BLOCK" in done.stdout
-    assert "embedding_search" in done.stdout.replace("search finds", "embedding_search finds")
+    assert "of the candidate's requests fail" in " ".join(done.stdout.split())
 
 
 def test_a_store_that_fails_in_both_arms_is_never_a_pass(tmp_path: Path, cache: Path) -> None:

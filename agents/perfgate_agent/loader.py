@@ -16,7 +16,7 @@ from perfgate_agent.pool import Pool
 from perfgate_agent.probe import exchange
 
 REQUEST_S = 60.0
-SAMPLES = 5
+SAMPLES = 10
 SETTLE_S = 10.0
 
 
@@ -115,14 +115,18 @@ class Loader:
             await asyncio.sleep(0.1)
 
     async def _find_samples(self) -> None:
-        """Some memories must be found again by their text before anything is measured."""
+        """Memories must be found again by their text before anything is measured. Half of the samples are enough: how
+        many answers a build gets right is for the gate to compare, that it gets none right is a broken set-up."""
+        lost = []
         for number in range(SAMPLES):
             node = number * (self._num_nodes - 1) // max(1, SAMPLES - 1)
             status, body = await self._ask(self._adapter.encode(Operation.RECALL, node, 0))
             judged = self._adapter.judge(Operation.RECALL, node, 0, status, body, deep=True)
             if judged.outcome is not Outcome.OK or not judged.found:
-                why = judged.example or "other memories came back"
-                raise TargetError(f"memory {node} of {self._num_nodes} was loaded but is not found again: {why}")
+                lost.append((node, judged.example or "other memories came back"))
+        if len(lost) > SAMPLES // 2:
+            node, why = lost[0]
+            raise TargetError(f"memory {node} of {self._num_nodes} was loaded but is not found again: {why}")
 
     async def _ask(self, request: bytes) -> tuple[int, bytes]:
         try:
