@@ -100,6 +100,18 @@ async def test_a_connection_at_its_end_takes_no_further_request() -> None:
         await client.pool.close()
 
 
+async def test_an_idle_connection_leaves_the_pool_as_soon_as_its_end_is_read() -> None:
+    """Not only when the transport closes, a turn of the loop later, by when a request may have been given to it."""
+    async with FaultServer(always(OK)) as server:
+        client = Client(server)
+        assert await client.ask(0) == b"{}"
+        (connection,) = client.pool._all
+        connection.eof_received()
+        assert client.pool.connections == 0
+        assert await client.ask(1) == b"{}"
+        await client.pool.close()
+
+
 async def test_an_endless_interim_reply_ends_with_the_timeout() -> None:
     async def answer(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():
