@@ -9,10 +9,10 @@ from pathlib import Path
 import orjson
 import pytest
 import pytest_asyncio
+from embedded_store import data_of, embedded, running_store, small_plan
 from load_cases import outcomes, part, run, segments
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.probe import exchange
-from store_process import data_of, embedded, running_store, small_plan
 
 from perfgate.dataset import Dataset
 from perfgate.interval import Interval

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from embedded_store import data_of, embedded, small_plan
 from perfgate_agent.configuration import AgentConfiguration
 from perfgate_agent.host import Build, Host
 from perfgate_agent.probe import exchange
 from perfgate_agent.process import LOOPBACK
-from store_process import data_of, embedded, small_plan
 
 from perfgate.errors import TargetError
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from embedded_store import data_of, embedded, running_store, small_plan
 from fault_server import OK, Answer, FaultServer, always
 from load_cases import PlainAdapter
 from perfgate_agent import loader
 from perfgate_agent.loader import load_nodes
-from store_process import data_of, embedded, running_store, small_plan
 
 from perfgate.errors import TargetError
 from perfgate.operation import Operation

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import uvloop
+from embedded_store import data_of, embedded, running_store, small_plan
 from fault_server import FaultServer, always
 from load_cases import check_counts, segments
 from perfgate_agent import worker_process
@@ -24,7 +25,6 @@ from perfgate_agent.messages import Failed, Finished, IntervalMessage, Message, 
 from perfgate_agent.process import LOOPBACK
 from perfgate_agent.worker import WorkerHandle
 from perfgate_agent.worker_process import Worker
-from store_process import data_of, embedded, running_store, small_plan
 
 from perfgate.errors import MeasurementError
 from perfgate.interval import Interval
