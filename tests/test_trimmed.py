@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from perfgate.stats.student import detectable, p_above_zero, t_bound
-from perfgate.stats.trimmed import Estimate, trimmed_estimate, trimmed_mean
+from perfgate.stats.trimmed import Estimate, trimmed_estimate, trimmed_mean, trimmed_means
 
 VALUES = st.lists(st.floats(-10, 10), min_size=2, max_size=40)
 SHARES = st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.4])
@@ -110,3 +110,11 @@ def test_the_detectable_effect_is_detected_as_often_as_it_says() -> None:
     mean, se = draws.mean(axis=1), draws.std(axis=1, ddof=1) / math.sqrt(pairs)
     seen = (mean - t_bound(level, pairs - 1) * se > 0) & (mean > math.log1p(0.05))
     assert seen.mean() == pytest.approx(0.80, abs=0.04)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=5), SHARES)
+def test_rows_of_different_lengths_are_trimmed_as_each_by_itself(rows: list[list[float]], share: float) -> None:
+    table = np.full((len(rows), 40), math.nan)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = values
+    assert trimmed_means(table, share) == pytest.approx([trimmed_mean(values, share) for values in rows], abs=1e-9)

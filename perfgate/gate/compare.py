@@ -76,15 +76,20 @@ def _verdict(
         if last:
             return say(Word.INVALID, problems), True
         return say(Word.INCONCLUSIVE, problems), False  # more pairs may mend it
-    blocking = [
-        *silent_candidate(usable, operations), *regression_reasons(effects, policy), *limits.blocking
-    ]  # fmt: skip
-    if starts_are_bimodal(log_medians(usable, operations)):
-        return say(Word.INCONCLUSIVE, [BIMODAL, *blocking]), False
-    if blocking:
-        return say(Word.BLOCK, blocking), True
-    word = decide(effects, policy, operations, len(usable))
+    certain = [*silent_candidate(usable, operations), *limits.blocking]
+    bimodal = starts_are_bimodal(log_medians(usable, operations))
+    word = decide(effects, policy, operations, len(usable), bimodal)
+    if word is Word.BLOCK or (certain and not bimodal):
+        return say(Word.BLOCK, _blocking(certain, effects, policy)), True
     if word is Word.PASS and not limits.undecided:
         return say(Word.PASS, pass_reasons(effects, policy)), True
-    reasons = [*limits.undecided, *inconclusive_reasons(effects, policy, operations, len(usable))]
+    first = [BIMODAL, *_blocking(certain, effects, policy)] if bimodal else []
+    reasons = [*first, *limits.undecided, *inconclusive_reasons(effects, policy, operations, len(usable))]
     return say(Word.INCONCLUSIVE, reasons), False
+
+
+def _blocking(certain: Sequence[Reason], effects: Sequence[Effect], policy: Policy) -> list[Reason]:
+    """Silence first, regressions next, absolute limits last."""
+    silence = [reason for reason in certain if reason.code == "errors"]
+    limits = [reason for reason in certain if reason.code != "errors"]
+    return [*silence, *regression_reasons(effects, policy), *limits]

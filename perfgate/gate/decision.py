@@ -13,9 +13,12 @@ from perfgate.operation import Operation
 QUALITY = ("errors", "recall")
 
 
-def decide(effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation], pairs: int) -> Word:
-    """BLOCK and PASS stand as soon as they are said; INCONCLUSIVE means that more pairs are wanted."""
-    if pairs < policy.min_pairs:
+def decide(
+    effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation], pairs: int, bimodal: bool = False
+) -> Word:
+    """BLOCK and PASS stand as soon as they are said; INCONCLUSIVE means that more pairs are wanted. bimodal: starts fall
+    into two groups (rule 14), which leaves every other question open."""
+    if pairs < policy.min_pairs or bimodal:
         return Word.INCONCLUSIVE
     if any(effect.finding is Finding.REGRESSED for effect in effects if not is_overall(effect)):
         return Word.BLOCK

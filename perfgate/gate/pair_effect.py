@@ -13,7 +13,7 @@ from perfgate.histogram import Histogram
 from perfgate.operation import Operation
 from perfgate.pair import Couple, Pair
 from perfgate.segment import Arm
-from perfgate.stats.trimmed import trimmed_mean
+from perfgate.stats.trimmed import trimmed_means
 
 QUANTILES = (0.5, 0.95, 0.99)
 STATISTICS = ("p50", "p95", "p99")
@@ -59,29 +59,38 @@ def pair_effect(pair: Pair, operation: Operation, policy: Policy) -> PairEffect 
 
 
 def trimmed_ratios(by_group: NDArray[np.float64], trim: float) -> tuple[float, float, float]:
-    """The pair's log ratios from those of its groups, float64 (groups, 3)."""
-    p50, p95, p99 = (trimmed_mean(by_group[:, column], trim) for column in range(3))
+    """The pair's log ratios from those of its groups, float64 (groups, 3); so does the simulator."""
+    p50, p95, p99 = trimmed_means(by_group.T, trim).tolist()
     return p50, p95, p99
 
 
+def group_numbers(counts: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """Which group each couple belongs to, int64 (couples,). counts: requests of the operation, int64 (couples, arms).
+
+    Neighbours are joined until each arm has `least`; a rest that has fewer joins the last group.
+    """
+    numbers = np.zeros(len(counts), dtype=np.int64)
+    group, sums = 0, np.zeros(counts.shape[1], dtype=np.int64)
+    for couple, count in enumerate(counts):
+        numbers[couple] = group
+        sums = sums + count
+        if sums.min() >= least:
+            group, sums = group + 1, np.zeros_like(sums)
+    return np.minimum(numbers, max(0, group - 1))
+
+
 def _groups(couples: Sequence[Couple], operation: Operation, least: int) -> list[list[Couple]]:
-    """Neighbours, each group with at least `least` requests an arm where there are so many; a rest joins the last."""
-    groups: list[list[Couple]] = [[]]
-    counts = dict.fromkeys(Arm, 0)
-    for couple in couples:
-        groups[-1].append(couple)
-        for arm in Arm:
-            part = couple.arm(arm).operations.get(operation)
-            counts[arm] += part.completed if part else 0
-        if min(counts.values()) >= least:
-            groups.append([])
-            counts = dict.fromkeys(Arm, 0)
-    rest = groups.pop()
-    if rest and groups:
-        groups[-1].extend(rest)
-    elif rest:
-        groups.append(rest)
-    return groups
+    counts = [[_completed(couple, operation, arm) for arm in Arm] for couple in couples]
+    groups: dict[int, list[Couple]] = {}
+    numbers = group_numbers(np.array(counts, dtype=np.int64).reshape(-1, len(Arm)), least)
+    for couple, number in zip(couples, numbers.tolist(), strict=True):
+        groups.setdefault(number, []).append(couple)
+    return list(groups.values())
+
+
+def _completed(couple: Couple, operation: Operation, arm: Arm) -> int:
+    part = couple.arm(arm).operations.get(operation)
+    return part.completed if part else 0
 
 
 def _response(group: Sequence[Couple], operation: Operation, arm: Arm) -> Histogram:

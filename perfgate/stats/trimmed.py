@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+ROUNDING = 1e-9
+"""0.1 of 30 is 3, whatever floating point makes of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -25,6 +28,20 @@ def trimmed_mean(values: ArrayLike, share: float) -> float:
     """
     ordered, cut = _ordered(values, share)
     return float(ordered[cut : len(ordered) - cut].mean()) if len(ordered) else math.nan
+
+
+def trimmed_means(values: ArrayLike, share: float) -> NDArray[np.float64]:
+    """`trimmed_mean` along the last axis of an array, without its NaNs: rows may hold different counts. float64 of the
+    shape without that axis; NaN for a row that holds none."""
+    _check(share)
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)  # NaN comes last
+    count = (~np.isnan(ordered)).sum(axis=-1, keepdims=True)
+    cut = np.floor(share * count + ROUNDING).astype(np.int64)
+    place = np.arange(ordered.shape[-1])
+    kept = (place >= cut) & (place < count - cut)
+    with np.errstate(invalid="ignore"):
+        means: NDArray[np.float64] = np.where(kept, ordered, 0.0).sum(axis=-1) / kept.sum(axis=-1)
+    return means
 
 
 def trimmed_estimate(values: ArrayLike, share: float) -> Estimate:
@@ -46,7 +63,11 @@ def trimmed_estimate(values: ArrayLike, share: float) -> Estimate:
 
 
 def _ordered(values: ArrayLike, share: float) -> tuple[NDArray[np.float64], int]:
+    _check(share)
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    return ordered, math.floor(share * len(ordered) + ROUNDING)
+
+
+def _check(share: float) -> None:
     if not 0 <= share < 0.5:
         raise ValueError(f"a share of {share} cannot be trimmed at each end: it must be at least 0 and below 0.5")
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
-    return ordered, math.floor(share * len(ordered) + 1e-9)
