@@ -26,6 +26,8 @@ S = 1_000_000_000
 class PlainAdapter:
     """`GET /<operation>/<key>/<index>`; any 200 is right, unless it is `wrong` and checked deeply."""
 
+    operations = frozenset(Operation)
+
     def __init__(self, port: int = 0) -> None:
         self._port = port
 

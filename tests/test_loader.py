@@ -72,7 +72,9 @@ async def test_a_count_that_settles_late_is_awaited() -> None:
 
 
 async def test_what_was_loaded_must_be_found_again() -> None:
-    with pytest.raises(TargetError, match="memory 0 of 100 was loaded but is not found again: other memories"):
+    with pytest.raises(
+        TargetError, match="100 memories were loaded, but memory 0 of 100 is not found by its text: other memories"
+    ):
         await load(store(recall=b"nothing"))
 
 
@@ -120,3 +122,23 @@ async def test_a_store_that_fails_some_requests_cannot_be_loaded(tmp_path) -> No
         adapter = make_adapter(embedded(), data, "127.0.0.1", port)
         with pytest.raises(TargetError, match=r"loading memory \d+ of 400 failed: status 500"):
             await load_nodes(adapter, "127.0.0.1", port, data.num_nodes, 4)
+
+
+async def test_searches_that_find_nothing_true_are_a_broken_set_up() -> None:
+    """Recalls by text may work where the index of vectors was not read back."""
+
+    async def nothing_found(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
+        body = b"100" if b"/count" in request else b"nothing" if b"/embedding_search" in request else b"{}"
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    with pytest.raises(TargetError, match="but embedding searches find 0 of 10 nearest memories: other"):
+        await load(nothing_found)
+
+
+async def test_only_what_the_target_can_do_is_sampled() -> None:
+    class Storing(Finding):
+        operations = frozenset({Operation.STORE})
+
+    async with FaultServer(store(recall=b"nothing")) as server:
+        await load_nodes(Storing(), "127.0.0.1", server.port, 100, 4)
+        assert not any(b"/recall" in request or b"/embedding_search" in request for request in server.requests)

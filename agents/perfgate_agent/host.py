@@ -19,6 +19,7 @@ from perfgate_agent.loader import load_nodes
 from perfgate_agent.ports import free_ports
 from perfgate_agent.probe import exchange
 from perfgate_agent.process import LOOPBACK, Start, StoreProcess, fill_command, start_process
+from perfgate_agent.samples import find_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class Host:
         if not build.spec.copyable:
             await load_nodes(adapter, LOOPBACK, port, build.scenario.data.num_nodes, build.spec.load_connections)
         await self._verify_count(build, process, adapter)
+        if build.spec.copyable:  # what is loaded anew has been verified with it
+            await _verify_answers(build, port, adapter)
         process.check_owner()
         return handle, process
 
@@ -164,6 +167,14 @@ class Host:
                 f"the fresh process of {build.variant!r} holds {count} memories instead of {expected}: its directory was "
                 "carried over or lost its data; set copyable = false in the target file if it cannot serve a copy"
             )
+
+
+async def _verify_answers(build: Build, port: int, adapter: Adapter) -> None:
+    if problem := await find_samples(adapter, LOOPBACK, port, build.scenario.data.num_nodes):
+        raise TargetError(
+            f"the fresh process of {build.variant!r} serves a copy of its loaded directory, but {problem}; set "
+            "copyable = false in the target file if it cannot serve a copy"
+        )
 
 
 def _key(build: Build) -> tuple[str, str, str]:

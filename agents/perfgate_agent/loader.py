@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perfgate.errors import TargetError
-from perfgate.operation import Operation
 from perfgate.outcome import Outcome
 from perfgate.targets.adapter import Adapter
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.pool import Pool
 from perfgate_agent.probe import exchange
+from perfgate_agent.samples import find_samples
 
 REQUEST_S = 60.0
-SAMPLES = 10
 SETTLE_S = 10.0
 
 
@@ -56,7 +55,8 @@ class Loader:
             watch.cancel()
             await self._pool.close()
         count = await self._count()
-        await self._find_samples()
+        if problem := await find_samples(self._adapter, self._host, self._port, self._num_nodes):
+            raise TargetError(f"{self._num_nodes} memories were loaded, but {problem}")
         self._progress(1.0)
         return LoadingReport(count, time.monotonic_ns() - began)
 
@@ -113,20 +113,6 @@ class Loader:
                     "merges some (are vectors too similar?), or counts another memory space"
                 )
             await asyncio.sleep(0.1)
-
-    async def _find_samples(self) -> None:
-        """Memories must be found again by their text before anything is measured. Half of the samples are enough: how
-        many answers a build gets right is for the gate to compare, that it gets none right is a broken set-up."""
-        lost = []
-        for number in range(SAMPLES):
-            node = number * (self._num_nodes - 1) // max(1, SAMPLES - 1)
-            status, body = await self._ask(self._adapter.encode(Operation.RECALL, node, 0))
-            judged = self._adapter.judge(Operation.RECALL, node, 0, status, body, deep=True)
-            if judged.outcome is not Outcome.OK or not judged.found:
-                lost.append((node, judged.example or "other memories came back"))
-        if len(lost) > SAMPLES // 2:
-            node, why = lost[0]
-            raise TargetError(f"memory {node} of {self._num_nodes} was loaded but is not found again: {why}")
 
     async def _ask(self, request: bytes) -> tuple[int, bytes]:
         try:

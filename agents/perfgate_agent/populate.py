@@ -12,6 +12,7 @@ from perfgate.targets.adapter import make_adapter
 from perfgate.targets.model import Target
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.probe import exchange
+from perfgate_agent.samples import find_samples
 
 LOAD_CONNECTIONS = 8
 
@@ -49,6 +50,11 @@ async def populate(store: RunningStore, progress: Callable[[float], None]) -> Po
             f"no store answers at {store.host}:{store.port} ({reason}); start it, or mend --url"
         ) from error
     if count == expected:
+        if problem := await find_samples(adapter, store.host, store.port, expected):
+            raise InputError(
+                f"the store at {store.host}:{store.port} holds {count} memories, as the scenario says, but not the "
+                f"scenario's: {problem}; give an empty store (it is loaded then), or the seed it was loaded with"
+            )
         return Populated(count, loaded=False, load_ns=0)
     if count:
         raise InputError(

@@ -32,6 +32,11 @@ class Adapter(Protocol):
     """One store at one address. `encode` runs ahead of a request's time, `judge` after its time is taken; neither
     may block. All `encode…` methods give complete HTTP/1.1 requests."""
 
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """What the target can be asked for."""
+        ...
+
     def encode(self, operation: Operation, key: int, index: int) -> bytes:
         """key and index as in perfgate.requests.Requests."""
         ...

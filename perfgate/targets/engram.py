@@ -23,6 +23,7 @@ class EngramAdapter:
 
     def __init__(self, target: Target, dataset: Dataset, host: str, port: int) -> None:
         options = target.options
+        self.operations = target.operations
         self._dataset = dataset
         self._host = f"Host: {f'[{host}]' if ':' in host else host}:{port}\r\n".encode()
         self._confidence = str(float(options["confidence"])).encode()
@@ -36,7 +37,7 @@ class EngramAdapter:
         if operation is Operation.STORE:
             return self._remember(stored_id(index), data.pool_text(index), data.encoded_pool(key), data.space(key))
         if operation is Operation.RECALL:
-            return self._recall(b"query=" + quote_plus(data.query_text(key)).encode(), data.space(key))
+            return self._recall(b"query=" + _quoted(data.query_text(key)), data.space(key))
         # Square brackets are not allowed in a query as they are (RFC 3986).
         numbers = b"".join((b"embedding=%5B", data.encoded_query(key)[1:-1], b"%5D"))
         return self._recall(numbers, data.space(key))
@@ -111,6 +112,12 @@ class EngramAdapter:
 
     def _space_line(self, number: int) -> bytes:
         return f"X-Memory-Space: {self._name(number)}\r\n".encode()
+
+
+def _quoted(text: str) -> bytes:
+    """Made-up words need no quoting, which is ten times as fast."""
+    plain = text.replace(" ", "+")
+    return (plain if text.isascii() and text.replace(" ", "").isalnum() else quote_plus(text)).encode()
 
 
 def _ids(memories: Any) -> list[str]:
