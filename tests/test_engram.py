@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import orjson
 import pytest
@@ -21,6 +22,7 @@ from perfgate.outcome import Outcome
 from perfgate.plan import LANES
 from perfgate.segment import Arm
 from perfgate.targets.adapter import Adapter, Judgement, make_adapter
+from perfgate.targets.engram import _quoted
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +149,8 @@ def test_requests_of_several_spaces_name_their_own(tmp_path: Path) -> None:
     adapter = make_adapter(embedded(), several, "127.0.0.1", 1)
     named = [adapter.encode(Operation.EMBEDDING_SEARCH, key, 0).split(b"X-Memory-Space: ")[1] for key in range(6)]
     assert [name.split(b"\r\n")[0] for name in named] == [b"default-%d" % (key % 3) for key in range(6)]
+
+
+@pytest.mark.parametrize("text", ["two words", "a&b=c d", "naïve", "50 %", "plus+plus", ""])
+def test_any_text_is_quoted(text: str) -> None:
+    assert _quoted(text) == quote_plus(text).encode()

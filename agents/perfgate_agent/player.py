@@ -23,14 +23,14 @@ from perfgate_agent.pacer import Pacer
 from perfgate_agent.pool import Pool
 from perfgate_agent.source import exchanges
 
-AHEAD = 128
+AHEAD = 256
 """Requests that are ready before their time."""
-AHEAD_LOW = 96
+AHEAD_LOW = 192
 """With fewer than this, housekeeping makes more."""
-AHEAD_URGENT = 48
+AHEAD_URGENT = 64
 """With fewer than this it does so even while a reply is awaited."""
 BATCH = 4
-REPLIES = 16
+REPLIES = 32
 """With as many replies waiting to be judged, housekeeping judges them."""
 REPLIES_URGENT = 64
 """With as many it does so even while another reply is awaited."""

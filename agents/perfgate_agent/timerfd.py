@@ -9,19 +9,12 @@ import contextlib
 import ctypes
 import os
 import time
+from functools import partial
 
 TFD_NONBLOCK = 0o4000
 TFD_CLOEXEC = 0o2000000
 TFD_TIMER_ABSTIME = 1
 PR_SET_TIMERSLACK = 29
-
-
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
-class _Itimerspec(ctypes.Structure):
-    _fields_ = (("interval", _Timespec), ("value", _Timespec))
 
 
 class TimerFd:
@@ -36,17 +29,20 @@ class TimerFd:
         if self._fd < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
-        self._spec = _Itimerspec()
-        self._pointer = ctypes.byref(self._spec)
+        # struct itimerspec: interval and value, each as seconds and nanoseconds; the interval stays 0.
+        words = (ctypes.c_long * 4)()
+        self._spec = memoryview(words).cast("B").cast("l")
+        settime = ctypes.PyDLL(None).timerfd_settime  # it never blocks: no need to let go of the interpreter's lock
+        self._arm = partial(settime, ctypes.c_int(self._fd), ctypes.c_int(TFD_TIMER_ABSTIME), ctypes.byref(words), None)
 
     def fileno(self) -> int:
         return int(self._fd)
 
     def set(self, at_ns: int) -> None:
         """Fire at `at_ns` of the monotonic clock; at once when that is past."""
-        value = self._spec.value
-        value.seconds, value.nanoseconds = divmod(max(at_ns, 1), 1_000_000_000)
-        self._libc.timerfd_settime(self._fd, TFD_TIMER_ABSTIME, self._pointer, None)
+        spec = self._spec
+        spec[2], spec[3] = divmod(at_ns if at_ns > 0 else 1, 1_000_000_000)
+        self._arm()
 
     def clear(self) -> None:
         """Take back that it has fired."""

@@ -41,16 +41,20 @@ class Texts:
 
     def query_text(self, node: int) -> str:
         """What a recall of this node asks for: its rare words and one common word of its text."""
-        return f"{_rare(_NODE_FAMILY, node)} {self._common(node).split(' ', 1)[0]}"
+        return f"{_rare(_NODE_FAMILY, node)} {self._words[self._walk(node)[0]]}"
 
     def pool_text(self, index: int) -> str:
         """The text of the memory stored as number `index`."""
         return f"{self._common(~index)} {_rare(_POOL_FAMILY, index)}"
 
     def _common(self, number: int) -> str:
-        mixed = _mix(number ^ (self._seed << 32))
-        start, stride = mixed & 0x7FFF, 1 + (mixed >> 16) % 2_500
+        start, stride = self._walk(number)
         return " ".join(self._words[start : start + COMMON_WORDS * stride : stride])
+
+    def _walk(self, number: int) -> tuple[int, int]:
+        """Where a text's common words start and how far apart they lie."""
+        mixed = _mix(number ^ (self._seed << 32))
+        return mixed & 0x7FFF, 1 + (mixed >> 16) % 2_500
 
 
 @lru_cache(maxsize=4)
