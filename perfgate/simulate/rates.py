@@ -1,0 +1,114 @@
+"""Layer 3: many simulated gates, decided by the gate's own code, and how often they said what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfgate.gate.decision import decide
+from perfgate.gate.latency import latency_effects
+from perfgate.gate.policy import Policy
+from perfgate.gate.starts import starts_are_bimodal
+from perfgate.gate.verdict import Word
+from perfgate.operation import Operation
+from perfgate.simulate.pool import OPERATIONS, Pool
+from perfgate.simulate.profile import Profile
+from perfgate.simulate.seconds import Noise, draw_noise
+from perfgate.simulate.truth import Truth
+from perfgate.stats.shares import clopper_pearson
+from perfgate.stats.trimmed import trimmed_means
+
+NAMES = (Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH)
+CHUNK = 50
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often each word was said in `runs` gates. pairs: used on average. bimodal: how often starts were called so at
+    the end. sd: of a pair's log p99 ratio, a robust one (median absolute deviation) and the plain one."""
+
+    profile: str
+    truth: str
+    runs: int
+    block: int
+    passed: int
+    inconclusive: int
+    pairs: float
+    bimodal: int
+    robust_sd: float
+    plain_sd: float
+
+    def share(self, word: Word) -> float:
+        counts = {Word.BLOCK: self.block, Word.PASS: self.passed, Word.INCONCLUSIVE: self.inconclusive}
+        return counts[word] / self.runs
+
+    @property
+    def block_bounds(self) -> tuple[float, float]:
+        """One-sided 95 % bounds of the share of BLOCKs (Clopper and Pearson)."""
+        return clopper_pearson(self.block, self.runs)
+
+
+def simulate(
+    profile: Profile, truth: Truth, policy: Policy, pool: Pool, factor: float, runs: int, random: np.random.Generator,
+    tick: Callable[[float], None] = lambda share: None,
+) -> Rates:  # fmt: skip
+    """`factor`: on the service times of what the truth changes; the pool must hold it and 1. tick: told the share that
+    is done."""
+    words: Counter[Word] = Counter()
+    used, bimodal = 0, 0
+    ratios: list[Floats] = []
+    for start in range(0, runs, CHUNK):
+        tick(start / runs)
+        noise = draw_noise(profile, policy, pool.couples, min(CHUNK, runs - start), policy.looks[-1], random)
+        tables, medians = make_tables(noise, profile, truth, policy, pool, factor, random)
+        ratios.append(tables[:, :, 0, 2].ravel())
+        for table, median in zip(tables, medians, strict=True):
+            word, pairs, split = run_gate(table, median, policy)
+            words[word] += 1
+            used += pairs
+            bimodal += split
+    values = np.concatenate(ratios)
+    robust = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return Rates(
+        profile.name, truth.name, runs, words[Word.BLOCK], words[Word.PASS], words[Word.INCONCLUSIVE], used / runs,
+        bimodal, robust, float(values.std()),
+    )  # fmt: skip
+
+
+def run_gate(table: Floats, medians: Floats, policy: Policy) -> tuple[Word, int, bool]:
+    """One gate, look after look: what it says, after how many pairs, and whether starts were called bimodal then.
+    table: (pairs, operations, 3) log ratios; medians: (pairs, operations, arms) log medians of the processes."""
+    word, pairs, bimodal = Word.INCONCLUSIVE, 0, False
+    for pairs in policy.looks:
+        bimodal = starts_are_bimodal(medians[:pairs])
+        word = decide(latency_effects(table[:pairs], policy, NAMES), policy, NAMES, pairs, bimodal)
+        if word is not Word.INCONCLUSIVE:
+            break
+    return word, pairs, bimodal
+
+
+def make_tables(
+    noise: Noise, profile: Profile, truth: Truth, policy: Policy, pool: Pool, factor: float, random: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Per-pair effects as the gate makes them of histograms, (runs, pairs, operations, 3), and the processes' log
+    medians, (runs, pairs, 1, arms), which are the same for all operations but for sampling."""
+    runs, pairs = noise.level.shape[:2]
+    drawn = np.stack([random.permutation(len(pool))[:pairs] for _ in range(runs)])
+    sampled = pool.ratios[1.0][drawn]
+    changed = slice(None) if truth.everywhere else slice(OPERATIONS - 1, None)
+    sampled[:, :, changed] = pool.ratios[factor][drawn][:, :, changed]
+    members = pool.members[drawn]
+    level, burst = (
+        np.einsum("rpogc,rpc->rpog", members, part[..., 1] - part[..., 0]) for part in (noise.level, noise.burst)
+    )
+    felt = np.array([profile.bursts.p50, profile.bursts.p95, 1.0]) if profile.bursts else np.zeros(3)
+    groups = sampled + level[..., None] + burst[..., None] * felt
+    tables = trimmed_means(np.moveaxis(groups, 3, -1), policy.couple_trim)
+    medians = np.median(noise.level + noise.burst * felt[0], axis=2)
+    return tables, medians[:, :, None, :]
