@@ -14,6 +14,8 @@ from perfgate.errors import MeasurementError
 from perfgate_agent.messages import Failed, Message, Prepare, Ready, StartAt, Stop, frame, read_message
 
 SPAWN = Path(__file__).with_name("spawn.py")
+NICE = -10
+"""A generator that waits for a processor measures its own waiting."""
 
 
 class WorkerHandle:
@@ -34,7 +36,7 @@ class WorkerHandle:
         pinned = ",".join(map(str, cpus)) or "-"
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), pinned,
+                sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), pinned, str(NICE),
                 sys.executable, "-m", "perfgate_agent.worker_process", str(theirs.fileno()), name,
                 pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},

@@ -16,6 +16,7 @@ from perfgate.gate.capacity import capacity_check
 from perfgate.gate.compare import compare, invalid, look_due
 from perfgate.gate.comparison import Comparison
 from perfgate.gate.policy import Policy
+from perfgate.gate.validity import usable_pairs
 from perfgate.interval_log import IntervalWriter
 from perfgate.pair import Couple, Pair
 from perfgate.plan import Plan
@@ -31,6 +32,9 @@ from perfgate_controller.link import LoadResult, Running
 from perfgate_controller.record import gate_record
 from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_length_ns
 from perfgate_controller.ticker import ticking
+
+GIVE_UP_AFTER = 4
+DISTURBED = "the load generator could not send in time, so other work must be using this host's processors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,10 @@ class Gate:
                 if len(self.pairs) == 1 and (saturation := capacity_check(pair, policy)):
                     return saturation
                 self._progress.handle(self._pair_done(pair))
+                if not pair.usable:
+                    self._progress.handle(Note(f"pair {len(self.pairs)} does not count: {DISTURBED}"))
+                if self._hopeless():
+                    return self._disturbed()
                 out_of_time = self._out_of_time()
                 if not (look_due(len(self.pairs), policy) or out_of_time):
                     continue
@@ -114,6 +122,17 @@ class Gate:
                 self._progress.handle(LookTaken(comparison))
                 if comparison.final:
                     return comparison
+
+    def _hopeless(self) -> bool:
+        """No use in going on: the first pairs are all spoilt, or too few can still become usable."""
+        usable, policy = len(usable_pairs(self.pairs)), self._request.policy
+        to_come = policy.looks[-1] - len(self.pairs)
+        return (len(self.pairs) == GIVE_UP_AFTER and not usable) or usable + to_come < policy.min_pairs
+
+    def _disturbed(self) -> Comparison:
+        text = f"only {len(usable_pairs(self.pairs))} of the {len(self.pairs)} pairs so far can be used: {DISTURBED}"
+        remedy = "keep other work off this host while a gate runs, give it more cores, or lower [arrival] rate"
+        return invalid(self._request.policy, self.pairs, "generator_lag", text, remedy)
 
     async def _pair(self, number: int, log: IntervalWriter) -> Pair:
         """One pair of fresh processes, from their start to their end."""
