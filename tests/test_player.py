@@ -226,11 +226,29 @@ async def test_a_part_without_requests_ends() -> None:
     assert [one.due for one in intervals] == [0]
 
 
-async def test_an_overloaded_generator_still_records_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_overloaded_generator_still_records_and_emits_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """No gap between two requests is ever long enough for housekeeping."""
     monkeypatch.setattr(player_module, "SLACK_NS", 3_600 * S)
     intervals: list[Interval] = []
     async with FaultServer(always(OK)) as server:
-        report, _ = await run(part([server], plan(rate=500), segments(600)), intervals)
-    check_counts(report, intervals)
-    assert report.completed == 300
+        report, _ = await run(part([server], plan(rate=500), segments(300, 1_200)), intervals)
+    assert report.completed == 750
+    assert len(intervals) == 3
+    assert intervals[0].segment == 0
+
+
+async def test_intervals_are_emitted_while_a_reply_is_always_awaited() -> None:
+    """A slow store at a low rate: there is never a quiet moment."""
+    ended: list[bool] = []
+
+    async def slow(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.12)
+        writer.write(OK)
+
+    async with FaultServer(slow) as server:
+        player = Player(
+            part([server], plan(rate=40), segments(300, 1_000)), lambda one: ended.append(player._ended.is_set())
+        )
+        await player.open()
+        await player.play(time.monotonic_ns())
+    assert ended[0] is False, "the first interval does not wait for the end"

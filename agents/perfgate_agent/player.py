@@ -36,6 +36,7 @@ REPLIES_URGENT = 64
 """With as many it does so even while another reply is awaited."""
 REPLIES_MOST = 512
 """With as many it does so even when the next request is due."""
+DISTIL_EVERY = 8
 SLACK_NS = 150_000
 """Housekeeping waits while the next request is due sooner than this."""
 STARVED_NS = 20_000_000
@@ -77,6 +78,7 @@ class Player:
         self._give_up_ns = 0
         self._idle_planned = False
         self._kept_house_ns = 0
+        self._steps = 0
         self._saturated = self._lost = self._stopped = False
         rate = part.plan.mean_rate * len(part.lanes) / part.plan.lanes
         self._backlog_bound = max(BACKLOG_MIN, round(rate))
@@ -191,6 +193,8 @@ class Player:
 
     def _urgent_step(self) -> bool:
         ledger = self._ledger
+        if self._distil_in_turn():
+            return True
         if len(self._ready) < AHEAD_URGENT and self._fill(BATCH):
             return True
         if len(ledger.replies) >= REPLIES_URGENT:
@@ -198,9 +202,16 @@ class Player:
         return ledger.distil_step()
 
     def _step(self) -> bool:
+        if self._distil_in_turn():
+            return True
         if len(self._ready) < AHEAD and self._fill(BATCH):
             return True
         return self._ledger.judge_some() or self._ledger.distil_step()
+
+    def _distil_in_turn(self) -> bool:
+        """One step of eight goes to emitting intervals: what there is to record never ends."""
+        self._steps += 1
+        return self._steps % DISTIL_EVERY == 0 and self._ledger.distil_step()
 
     def _fill(self, count: int) -> bool:
         """Make some requests ready, fewer where that takes long; False when there are none and will be none."""
@@ -268,6 +279,7 @@ class Player:
             if self._give_up_ns and now > self._give_up_ns:
                 for pool in self._pools.values():
                     pool.give_up_all()
+            self._ledger.judge_some()  # a few replies are not urgent, and would wait while another one is awaited
             self._plan_idle()
             self._check_end()
 
