@@ -64,7 +64,7 @@ def _record(
         arms=arms,
         measured_ns=measured,
         environment={"controller": platform.node(), "perfgate": __version__, "agents": environment},
-        limits=check_limits(scenario.validation, arms, measured),
+        limits=check_limits(scenario.validation, arms, measured) if arms else (),
         **rest,
     )
 
