@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from fault_server import OK, FaultServer, always, silent
-from load_cases import MS, PlainAdapter, S, check_counts, finish, outcomes, part, plan, run, segments
+from load_cases import MS, PlainAdapter, S, finish, outcomes, part, plan, run, segments
 from perfgate_agent import player as player_module
 from perfgate_agent.player import Player
 
