@@ -48,7 +48,7 @@ start_timeout_seconds = 30
 [variants.forgetful]
 arguments = ["--forget", "0.3"]
 [variants.failing]
-arguments = ["--fail", "recall=0.2"]
+arguments = ["--fail", "recall=0.3"]
 [variants.mortal]
 arguments = ["--die-after", "700"]
 [variants.weak]
