@@ -25,7 +25,7 @@ class Policy:
     slice_ns: int = 250_000_000  # the shorter the better: interference comes in bursts of seconds
     slice_min_requests: int = 200  # a shorter slice has no p99 worth the name
     slice_min_p99s: int = 20  # the rest of a slow reply must not spill into the other arm's slice
-    group_requests: int = 100  # neighbouring couples are grouped until an operation has so many requests an arm
+    group_requests: int = 400  # couples are joined until an arm has so many: fewer understate how far a p99 moved
     warmup_ns: int = 1_000_000_000  # discarded an arm and pair: caches, branch predictors, pools
     measured_ns: int = 9_000_000_000  # an arm and pair
     error_margin: float = 0.001  # share of requests

@@ -19,6 +19,7 @@ QUICK = Policy(
     looks=(8, 10, 12, 16),
     pass_from=8,
     min_pairs=8,
+    group_requests=100,  # four groups in 2 s at 330 requests/s an operation
     couple_trim=0.25,  # of four groups a pair: one at each end, so that one burst does not decide a pair
     warmup_ns=NS_PER_S // 2,
     measured_ns=2 * NS_PER_S,

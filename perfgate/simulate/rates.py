@@ -100,9 +100,11 @@ def make_tables(
     medians, (runs, pairs, 1, arms), which are the same for all operations but for sampling."""
     runs, pairs = noise.level.shape[:2]
     drawn = np.stack([random.permutation(len(pool))[:pairs] for _ in range(runs)])
-    sampled = pool.ratios[1.0][drawn]
+    # Which build is which is a coin's toss as far as sampling goes: so a pool that happens to favour one does no harm.
+    sides = random.choice((-1.0, 1.0), (runs, pairs, 1, 1, 1))
+    sampled = sides * pool.ratios[1.0][drawn]
     changed = slice(None) if truth.everywhere else slice(OPERATIONS - 1, None)
-    sampled[:, :, changed] = pool.ratios[factor][drawn][:, :, changed]
+    sampled[:, :, changed] += (pool.ratios[factor] - pool.ratios[1.0])[drawn][:, :, changed]
     members = pool.members[drawn]
     level, burst = (
         np.einsum("rpogc,rpc->rpog", members, part[..., 1] - part[..., 0]) for part in (noise.level, noise.burst)

@@ -89,4 +89,4 @@ def _paused(time: Floats, service: Floats, pauses: Floats) -> Floats:
     np.put_along_axis(response, order, _lindley(np.diff(sorted_time, axis=1, prepend=0.0), jobs), axis=1)
     response = response[:, :-1]
     held_up = (time <= start) & (time + response > start)
-    return response + held_up * length
+    return np.where(held_up, response + length, response)
