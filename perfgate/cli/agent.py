@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Subparsers) -> None:
     from perfgate_agent.command import EXAMPLE, add_arguments
 
-    parser = subparsers.add_parser("agent", help="serve as an agent on a perf-tier host")
+    parser = subparsers.add_parser(
+        "agent",
+        help="serve as an agent on a perf-tier host",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(dest="agent_verb", metavar="serve", required=True)
     serve = verbs.add_parser(
         "serve",

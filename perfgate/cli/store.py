@@ -12,7 +12,13 @@ __all__ = ["add_parser", "run"]
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the verb `store` with its subverb `serve`."""
-    store = subparsers.add_parser("store", help="serve the built-in store", description="The built-in memory store.")
+    store = subparsers.add_parser(
+        "store",
+        help="serve the built-in store",
+        description="The built-in memory store.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = store.add_subparsers(dest="store_verb", required=True, metavar="VERB")
     serve = verbs.add_parser(
         "serve",

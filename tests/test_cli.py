@@ -1,0 +1,33 @@
+"""Claims about the command line as a whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from perfgate.cli.main import VERBS, main
+
+HEAVY = ("numpy", "scipy", "pydantic", "rich", "grpc", "aiohttp", "usearch", "google")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"import sys; from perfgate.cli.main import main; main(['--help']); sys.exit(any(m in sys.modules for m in {HEAVY!r}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_a_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    assert "example" in capsys.readouterr().out.lower()
+
+
+def test_no_verb_at_all_shows_the_help_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 3
+    assert "perfgate VERB --help" in capsys.readouterr().out
+
+
+def test_a_wrong_call_never_exits_with_the_code_of_a_competitive_block(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gate", "--nonsense"]) == 3
+    assert "usage" in capsys.readouterr().err
