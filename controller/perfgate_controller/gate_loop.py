@@ -20,7 +20,7 @@ from perfgate.gate.validity import usable_pairs
 from perfgate.interval_log import IntervalWriter
 from perfgate.pair import Couple, Pair
 from perfgate.plan import Plan
-from perfgate.progress import LookTaken, Note, PairDone, PhaseProgress, PhaseStarted, Progress
+from perfgate.progress import LookTaken, Note, PairDone, PhaseProgress, Progress
 from perfgate.run import RunRecord
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm
@@ -29,6 +29,7 @@ from perfgate.units import NS_PER_S, format_duration
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
 from perfgate_controller.link import LoadResult, Running
+from perfgate_controller.phases import Phases
 from perfgate_controller.record import gate_record
 from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_length_ns
 from perfgate_controller.ticker import ticking
@@ -64,7 +65,7 @@ class Gate:
         self._slice_ns = slice_length_ns(request.policy, request.scenario, rate)
         self._plan_at_ns = 0
         self.pairs: list[Pair] = []
-        self.phases: list[tuple[str, int]] = []
+        self._phases = Phases(progress)
         self.warnings: list[str] = []
 
     async def run(self) -> tuple[RunRecord, Comparison]:
@@ -91,10 +92,10 @@ class Gate:
     async def _prepare(self) -> None:
         request, host = self._request, self._fleet.host
         self._fleet.on_progress(lambda phase, fraction: self._progress.handle(PhaseProgress(phase, fraction)))
-        async with self._phase("data", f"{request.scenario.data.num_nodes:,} memories"):
+        with self._phases.phase("data", f"{request.scenario.data.num_nodes:,} memories"):
             await self._fleet.prepare_data(request.scenario, request.seed)
         for variant in dict.fromkeys(request.builds.values()):
-            async with self._phase(f"load {variant}", "once, to be copied for each process"):
+            with self._phases.phase(f"load {variant}", "once, to be copied for each process"):
                 done = await host.install(request.target.name, variant, request.scenario, request.seed)
                 took = f"started in {format_duration(done.start_ns)}, loaded in {format_duration(done.load_ns)}"
                 self._progress.handle(Note(f"{variant}: {done.memories:,} memories, {took}"))
@@ -102,7 +103,7 @@ class Gate:
     async def _measure(self, log: IntervalWriter) -> Comparison:
         policy, scenario = self._request.policy, self._request.scenario
         operations, most = tuple(scenario.weights), policy.looks[-1]
-        async with self._phase("measure", f"at most {most} pairs"):
+        with self._phases.phase("measure", f"at most {most} pairs"):
             while True:
                 pair = await self._pair(len(self.pairs), log)
                 self.pairs.append(pair)
@@ -192,27 +193,15 @@ class Gate:
             with contextlib.suppress(FleetError):  # a lost agent ends its processes itself
                 await asyncio.gather(*(host.terminate(process.handle) for process in launched))
 
-    @contextlib.asynccontextmanager
-    async def _phase(self, name: str, detail: str) -> AsyncIterator[None]:
-        self._progress.handle(PhaseStarted(name, detail))
-        began = time.monotonic_ns()
-        try:
-            yield
-        finally:
-            self.phases.append((name, time.monotonic_ns() - began))
-
     def _out_of_time(self) -> bool:
         """True when another pair would not fit any more."""
         limit = self._request.time_limit_ns
         if limit is None:
             return False
-        measured = self.phases_so_far_ns()
-        a_pair = (time.monotonic_ns() - self._began_ns - measured) // max(1, len(self.pairs))
-        return time.monotonic_ns() - self._began_ns + a_pair > limit
-
-    def phases_so_far_ns(self) -> int:
-        """Time spent in phases that have ended."""
-        return sum(duration for _, duration in self.phases)
+        elapsed = time.monotonic_ns() - self._began_ns
+        before_pairs = sum(duration for _, duration in self._phases.taken)
+        a_pair = (elapsed - before_pairs) // max(1, len(self.pairs))
+        return elapsed + a_pair > limit
 
     def _pair_done(self, pair: Pair) -> PairDone:
         totals = {arm: pair.total(arm) for arm in Arm} if pair.usable else {}
@@ -234,7 +223,7 @@ class Gate:
         return gate_record(
             request.scenario, request.seed, request.target, request.builds, self.pairs, comparison,
             started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
-            phases=tuple(self.phases), environment=self._fleet.environment, warnings=tuple(self.warnings),
+            phases=self._phases.taken, environment=self._fleet.environment, warnings=tuple(self.warnings),
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from perfgate.errors import FleetError, PerfgateError, TargetError
 from perfgate.interval_log import IntervalWriter
-from perfgate.progress import Note, PhaseProgress, PhaseStarted, Progress
+from perfgate.progress import Note, PhaseProgress, Progress
 from perfgate.run import RunRecord
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm
@@ -19,6 +19,8 @@ from perfgate.targets.model import Target
 from perfgate.units import format_duration
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
+from perfgate_controller.link import LoadResult
+from perfgate_controller.phases import Phases
 from perfgate_controller.record import run_record
 from perfgate_controller.schedule import single_run
 from perfgate_controller.ticker import ticking
@@ -50,7 +52,7 @@ class LoadRun:
         self._began_ns = time.monotonic_ns()
         self._began_wall_ns = time.time_ns()
         self._segments = single_run(request.scenario.duration_ns, request.warmup_ns)
-        self.phases: list[tuple[str, int]] = []
+        self._phases = Phases(progress)
 
     async def run(self) -> RunRecord:
         """Raises PerfgateError only while nothing has been measured."""
@@ -74,14 +76,10 @@ class LoadRun:
         """Data, store, load. Returns why the run was cut short, or nothing."""
         request = self._request
         self._fleet.on_progress(lambda phase, fraction: self._progress.handle(PhaseProgress(phase, fraction)))
-        async with self._phase("data", f"{request.scenario.data.num_nodes:,} memories"):
+        with self._phases.phase("data", f"{request.scenario.data.num_nodes:,} memories"):
             await self._fleet.prepare_data(request.scenario, request.seed)
-        async with self._store() as address, self._phase("load", format_duration(request.scenario.duration_ns)):
-            self._fleet.on_interval(collector.take)
-            async with ticking(collector, self._progress, self._segments[-1].end_ns):
-                results = await self._fleet.load(
-                    request.scenario, request.seed, request.target, {Arm.BASE: address}, self._segments
-                )
+        async with self._store() as address:
+            results = await self._load(collector, address)
         reports = [report for result in results for report in result.reports]
         if any(report.lost for report in reports):
             return "the store stopped taking connections"
@@ -89,17 +87,26 @@ class LoadRun:
             return "the store fell so far behind the offered rate that load was stopped"
         return ""
 
+    async def _load(self, collector: Collector, address: Address) -> list[LoadResult]:
+        request = self._request
+        self._fleet.on_interval(collector.take)
+        with self._phases.phase("measure", format_duration(request.scenario.duration_ns)):
+            async with ticking(collector, self._progress, self._segments[-1].end_ns):
+                return await self._fleet.load(
+                    request.scenario, request.seed, request.target, {Arm.BASE: address}, self._segments
+                )
+
     @contextlib.asynccontextmanager
     async def _store(self) -> AsyncIterator[Address]:
         request, host = self._request, self._fleet.host
         if request.address is not None:
-            async with self._phase("verify data", f"{request.address[0]}:{request.address[1]}"):
+            with self._phases.phase("verify data", f"{request.address[0]}:{request.address[1]}"):
                 done = await host.populate(request.target, request.scenario, request.seed, *request.address)
                 did = f"loaded in {format_duration(done.load_ns)}" if done.loaded else "there already"
                 self._progress.handle(Note(f"{done.memories:,} memories {did}"))
             yield request.address
             return
-        async with self._phase(f"load {request.variant}", "data into a fresh process"):
+        with self._phases.phase(f"load {request.variant}", "data into a fresh process"):
             await host.install(request.target.name, request.variant, request.scenario, request.seed)
         (process,) = await host.launch(request.target.name, [request.variant], request.scenario, request.seed)
         died: list[str] = []
@@ -112,20 +119,11 @@ class LoadRun:
         if died:
             raise TargetError(f"the store did not survive the run: {died[0]}")
 
-    @contextlib.asynccontextmanager
-    async def _phase(self, name: str, detail: str) -> AsyncIterator[None]:
-        self._progress.handle(PhaseStarted(name, detail))
-        began = time.monotonic_ns()
-        try:
-            yield
-        finally:
-            self.phases.append((name, time.monotonic_ns() - began))
-
     def _record(self, collector: Collector, broken: str) -> RunRecord:
         request = self._request
         build = "{}:{}".format(*request.address) if request.address else request.variant
         return run_record(
             request.scenario, request.seed, request.target, build, collector, broken,
             started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
-            phases=tuple(self.phases), environment=self._fleet.environment,
+            phases=self._phases.taken, environment=self._fleet.environment,
         )  # fmt: skip
