@@ -19,8 +19,8 @@ from perfgate_agent.ports import descendants, is_listening, listeners
 from perfgate_agent.probe import exchange
 
 POLL_S = 0.02
-NICE = -5
-"""Both builds alike: what is compared is the stores, not what else the host does. Behind the generator all the same."""
+PRIORITY = "-5"
+"""Both builds alike: what is compared is the stores, not what else the host does. Only tried: it takes a privilege."""
 SPAWN = Path(__file__).with_name("spawn.py")
 LOOPBACK = "127.0.0.1"
 
@@ -153,7 +153,7 @@ async def start_process(start: Start, environment: dict[str, str]) -> StoreProce
             f"port {start.port} is taken already (pid {owners}): a stale server would answer for the store"
         )
     cpus = ",".join(map(str, start.cpus)) or "-"
-    command = (sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), cpus, str(NICE), *start.command)
+    command = (sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), cpus, PRIORITY, *start.command)
     began = time.monotonic_ns()
     with start.log.open("wb") as log:
         process = await asyncio.create_subprocess_exec(

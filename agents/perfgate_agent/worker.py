@@ -14,8 +14,9 @@ from perfgate.errors import MeasurementError
 from perfgate_agent.messages import Failed, Message, Prepare, Ready, StartAt, Stop, frame, read_message
 
 SPAWN = Path(__file__).with_name("spawn.py")
-NICE = -10
-"""A generator that waits for a processor measures its own waiting."""
+PRIORITY = "realtime"
+"""A generator that waits for a processor measures its own waiting, and nice values do not spare it the rest of another
+process's time slice (some ms). Only tried: without the privilege the worker is an ordinary process."""
 
 
 class WorkerHandle:
@@ -36,7 +37,7 @@ class WorkerHandle:
         pinned = ",".join(map(str, cpus)) or "-"
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), pinned, str(NICE),
+                sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), pinned, PRIORITY,
                 sys.executable, "-m", "perfgate_agent.worker_process", str(theirs.fileno()), name,
                 pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
