@@ -29,10 +29,16 @@ def decide(
 
 def unproven(effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation]) -> list[Effect]:
     """What stands in the way of PASS (rule 9), the worst first: the mean over operations below the margin and every
-    operation's p99 below 1.6 times the margin, both with confidence; errors and recall within their margins. An
-    operation on which too few pairs say anything is in the way with an effect of NaN."""
+    operation's p99 below 1.6 times the margin, both with confidence; errors and recall within their margins. Beyond
+    that rule, no estimate of an operation's p50, p95 or p99 may lie over the margin, even where chance would explain
+    it. An operation on which too few pairs say anything is in the way with an effect of NaN."""
     primary = [effect for effect in effects if effect.primary]
-    latency = [effect for effect in primary if not _below(effect, policy)]
+    latency = [
+        effect
+        for effect in effects
+        if effect.statistic not in QUALITY
+        and (over_margin(effect, policy) or (effect.primary and not _below(effect, policy)))
+    ]
     latency.sort(key=lambda effect: -(math.inf if effect.pass_upper is None else effect.pass_upper))
     quality = [effect for effect in effects if effect.statistic in QUALITY and effect.finding in _OPEN]
     present = {effect.operation for effect in primary if len(effect.per_pair) >= policy.min_pairs}
@@ -43,6 +49,11 @@ def unproven(effects: Sequence[Effect], policy: Policy, operations: Sequence[Ope
 def is_overall(effect: Effect) -> bool:
     """The mean over operations, which decides PASS and takes no part in BLOCK."""
     return effect.operation is None and effect.statistic == "p99"
+
+
+def over_margin(effect: Effect, policy: Policy) -> bool:
+    """Whether the estimate itself lies over the margin."""
+    return effect.estimate > math.log1p(policy.margin)
 
 
 _OPEN = (Finding.OPEN, Finding.REGRESSED)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from perfgate.gate.decision import QUALITY, is_overall, unproven
+from perfgate.gate.decision import QUALITY, is_overall, over_margin, unproven
 from perfgate.gate.effect import Effect, Finding
 from perfgate.gate.policy import Policy
 from perfgate.gate.policy_load import blind_spots
@@ -62,6 +62,12 @@ def inconclusive_reasons(
     if worst.pass_upper is None:
         text = f"{worst.name} was answered in too few pairs to say anything"
         return [Reason("undecided", text, "raise its weight or the [arrival] rate", worst.name)]
+    if over_margin(worst, policy):
+        text = (
+            f"{worst.name} is {_times(worst.estimate)} the base's, over the margin of {_percent(policy.margin)}, but "
+            f"chance may explain it ({_interval(worst)})"
+        )
+        return [Reason("undecided", text, remedy, worst.name)]
     text = (
         f"{worst.name} is {_times(worst.estimate)} the base's but may be up to {math.exp(worst.pass_upper):.3f} x: "
         f"neither a regression of more than {_percent(policy.margin)} nor its absence is proven"
