@@ -49,7 +49,7 @@ async def _start(wanted: LocalAgents, number: int, log: Path) -> asyncio.subproc
     arguments += ["--cache-dir", str(wanted.cache_dir), "--work-dir", str(wanted.work_dir)]
     for path in wanted.target_files:
         arguments += ["--target", str(path)]
-    wrapper: Sequence[str] = (sys.executable, "-I", "-S", spawn.__file__, str(os.getpid()), "-", "0")
+    wrapper: Sequence[str] = (sys.executable, "-I", "-S", spawn.__file__, str(os.getpid()), "-", "normal")
     with log.open("wb") as errors:
         return await asyncio.create_subprocess_exec(
             *wrapper, sys.executable, "-m", "perfgate_agent", *arguments,

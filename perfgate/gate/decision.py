@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from perfgate.gate.effect import Effect, Finding
+from perfgate.gate.pair_effect import STATISTICS
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Word
 from perfgate.operation import Operation
@@ -29,31 +30,36 @@ def decide(
 
 def unproven(effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation]) -> list[Effect]:
     """What stands in the way of PASS (rule 9), the worst first: the mean over operations below the margin and every
-    operation's p99 below 1.6 times the margin, both with confidence; errors and recall within their margins. Beyond
-    that rule, no estimate of an operation's p50, p95 or p99 may lie over the margin, even where chance would explain
-    it. An operation on which too few pairs say anything is in the way with an effect of NaN."""
+    operation's primary quantile below 1.6 times the margin, both with confidence; errors and recall within their
+    margins. Beyond that rule, no estimate of an operation's quantile, up to the primary one, may lie over the margin,
+    even where chance would explain it. An operation on which too few pairs say anything is in the way with an effect of NaN."""
     primary = [effect for effect in effects if effect.primary]
     latency = [
         effect
         for effect in effects
-        if effect.statistic not in QUALITY
+        if effect.statistic in _judged(policy)
         and (over_margin(effect, policy) or (effect.primary and not _below(effect, policy)))
     ]
     latency.sort(key=lambda effect: -(math.inf if effect.pass_upper is None else effect.pass_upper))
     quality = [effect for effect in effects if effect.statistic in QUALITY and effect.finding in _OPEN]
     present = {effect.operation for effect in primary if len(effect.per_pair) >= policy.min_pairs}
-    missing = [_missing(operation) for operation in (*operations, None) if operation not in present]
+    missing = [_missing(policy.primary, operation) for operation in (*operations, None) if operation not in present]
     return missing + quality + latency
 
 
 def is_overall(effect: Effect) -> bool:
     """The mean over operations, which decides PASS and takes no part in BLOCK."""
-    return effect.operation is None and effect.statistic == "p99"
+    return effect.operation is None and effect.statistic not in QUALITY
 
 
 def over_margin(effect: Effect, policy: Policy) -> bool:
     """Whether the estimate itself lies over the margin."""
     return effect.estimate > math.log1p(policy.margin)
+
+
+def _judged(policy: Policy) -> tuple[str, ...]:
+    """The quantiles up to the primary one: what lies beyond it is too uncertain to hold a PASS back."""
+    return STATISTICS[: STATISTICS.index(policy.primary) + 1]
 
 
 _OPEN = (Finding.OPEN, Finding.REGRESSED)
@@ -64,8 +70,23 @@ def _below(effect: Effect, policy: Policy) -> bool:
     return effect.pass_upper is not None and effect.pass_upper < math.log1p(margin)
 
 
-def _missing(operation: Operation | None) -> Effect:
+def _missing(statistic: str, operation: Operation | None) -> Effect:
     nan = math.nan
     return Effect(
-        "p99", operation, True, Finding.OPEN, nan, nan, 0, None, None, None, None, None, nan, None, None, per_pair=()
+        statistic,
+        operation,
+        True,
+        Finding.OPEN,
+        nan,
+        nan,
+        0,
+        None,
+        None,
+        None,
+        None,
+        None,
+        nan,
+        None,
+        None,
+        per_pair=(),
     )

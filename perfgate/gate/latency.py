@@ -25,8 +25,6 @@ from perfgate.stats.spending import looks_so_far, nominal_levels, repeated_p
 from perfgate.stats.student import detectable, p_above_zero, t_bound
 from perfgate.stats.trimmed import Estimate, trimmed_estimate
 
-PRIMARY = "p99"
-P99 = STATISTICS.index(PRIMARY)
 DISAGREE_SES = 3.0
 DISAGREE_LEAST = 0.05
 
@@ -79,7 +77,7 @@ def latency_effects(
     operations: Sequence[Operation],
     pooled: Mapping[tuple[Operation, int], Pooled] | None = None,
 ) -> list[Effect]:
-    """p99, p95 and p50 of each operation, and the mean over operations of the p99s (operation None), which decides
+    """p99, p95 and p50 of each operation, and the mean over operations of the primary ones (operation None), which decides
     PASS. table: see `latency_table`; pooled: by operation and position in STATISTICS. An operation without samples in
     some pair is judged on the pairs that have them, and left out with fewer than two."""
     pairs, effects = len(table), []
@@ -89,7 +87,7 @@ def latency_effects(
             values = values[~np.isnan(values)]
             if len(values) < 2:
                 continue
-            primary = column == P99
+            primary = STATISTICS[column] == policy.primary
             family = len(operations) if primary else (len(STATISTICS) - 1) * len(operations)
             share = (policy.primary_share if primary else 1 - policy.primary_share) / family
             about = (pooled or {}).get((operation, column), Pooled())
@@ -116,15 +114,15 @@ def pooled_metrics(
 
 
 def _overall(table: NDArray[np.float64], policy: Policy) -> list[Effect]:
-    """The mean over operations of the log p99 ratio, pair by pair. It takes part in PASS, not in BLOCK."""
+    """The mean over operations of the log ratio of the primary quantile, pair by pair. It takes part in PASS, not in BLOCK."""
     if not len(table):
         return []
-    values = table[:, :, P99].mean(axis=1)
+    values = table[:, :, STATISTICS.index(policy.primary)].mean(axis=1)
     values = values[~np.isnan(values)]
     if len(values) < 2:
         return []
     level = levels(policy, policy.primary_share, len(table))
-    return [_effect(PRIMARY, None, values, policy, level, len(table), Pooled())]
+    return [_effect(policy.primary, None, values, policy, level, len(table), Pooled())]
 
 
 def _effect(
@@ -141,7 +139,7 @@ def _effect(
     ratio = pooled.candidate_ns / pooled.base_ns if pooled.base_ns > 0 else None
     floor_met = not policy.floor_ns or pooled.candidate_ns - pooled.base_ns > policy.floor_ns
     return Effect(
-        statistic=statistic, operation=operation, primary=statistic == PRIMARY,
+        statistic=statistic, operation=operation, primary=statistic == policy.primary,
         finding=_finding(estimate, block, passing, policy, margin, floor_met),
         estimate=estimate.mean, se=estimate.se, df=estimate.df,
         lower=estimate.mean - block if math.isfinite(block) else None,

@@ -1,6 +1,7 @@
 """What a gate on a scenario will take and what it will be able to see, estimated before anything is measured.
 
-The noise of one pair's log ratio of p99s has two parts that can be told beforehand:
+The noise of one pair's log ratio of a quantile (the policy's primary one; figures here for p99) has two parts that
+can be told beforehand:
 
 - restarts: two processes, each with its own level: 2 · restart_sd². The sds are those of the noise profiles that the
   decision rule is simulated under (docs/statistics.md): 1 % on a quiet host, 3 % on a typical one.
@@ -34,7 +35,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What can be seen of one operation's p99: the least regression (a fraction) that is blocked in 80 % of gates."""
+    """What can be seen of one operation's primary quantile: the least regression (a fraction) blocked in 80 % of gates."""
 
     operation: Operation
     requests: int
@@ -48,6 +49,7 @@ class Outlook:
     """shortest_ns, longest_ns: the measuring at the first and at the last look, without loading the data."""
 
     policy: str
+    statistic: str
     margin: float
     shortest_ns: int
     longest_ns: int
@@ -61,6 +63,7 @@ def gate_outlook(scenario: Scenario, policy: Policy, mean_rate: float) -> Outloo
     pair_ns = ASSUMED_START_NS + 2 * (policy.warmup_ns + policy.measured_ns)
     return Outlook(
         policy=policy.name,
+        statistic=policy.primary,
         margin=policy.margin,
         shortest_ns=policy.looks[0] * pair_ns,
         longest_ns=policy.looks[-1] * pair_ns,
@@ -84,7 +87,7 @@ def describe(outlook: Outlook) -> list[str]:
         f"{pairs} of fresh processes ({outlook.policy} policy)",
         f"{format_duration(outlook.shortest_ns)} to {format_duration(outlook.longest_ns)} after loading, if the store "
         f"starts in {format_duration(ASSUMED_START_NS)}",
-        f"blocks p99s that are more than {format_percent(outlook.margin)} worse; 4 gates in 5 will see (quiet host / "
+        f"blocks {outlook.statistic}s that are more than {format_percent(outlook.margin)} worse; 4 gates in 5 see (quiet host / "
         f"typical host):",
     ]
     width = max(len(sight.operation.value) for sight in outlook.sights)
@@ -94,7 +97,7 @@ def describe(outlook: Outlook) -> list[str]:
 
 
 def detectable(policy: Policy, requests: int, restart_sd: float, operations: int) -> float:
-    """The least regression of one operation's p99 (a fraction) that is blocked with 80 % power at the last look.
+    """The least regression of one operation's primary quantile (a fraction) that is blocked with 80 % power at the last look.
 
     A block needs the estimate above the margin and the interval above 0, so the harder of the two decides. inf for
     no requests or too few pairs.
@@ -103,17 +106,17 @@ def detectable(policy: Policy, requests: int, restart_sd: float, operations: int
     freedom = pairs - 2 * math.floor(policy.trim * pairs) - 1
     if requests < 1 or freedom < 2:
         return math.inf
-    error = standard_error(requests, restart_sd, pairs, policy.trim)
+    error = standard_error(requests, restart_sd, pairs, policy.trim, int(policy.primary.removeprefix("p")) / 100)
     certain = student_quantile(1 - policy.alpha_block * policy.primary_share / operations, freedom)
     power = student_quantile(POWER, freedom)
     return math.expm1(max(math.log1p(policy.margin) + power * error, (certain + power) * error))
 
 
-def standard_error(requests: int, restart_sd: float, pairs: int, trim: float) -> float:
-    """Of the trimmed mean over pairs of the log ratio of p99s; see the module. Trimming normal data costs some 0.6
+def standard_error(requests: int, restart_sd: float, pairs: int, trim: float, q: float = 0.99) -> float:
+    """Of the trimmed mean over pairs of the log ratio of quantiles at q; see the module. Trimming normal data costs some 0.6
     of the trimmed share in efficiency (asymptotically 94 % at 10 %, 84 % at 25 %)."""
-    tail = _NORMAL.pdf(_NORMAL.inv_cdf(0.99)) / LOG_LATENCY_SD
-    sampling = 0.99 * 0.01 / requests / tail**2
+    tail = _NORMAL.pdf(_NORMAL.inv_cdf(q)) / LOG_LATENCY_SD
+    sampling = q * (1 - q) / requests / tail**2
     return math.sqrt(2 * (restart_sd**2 + sampling) / pairs / (1 - 0.6 * trim))
 
 
