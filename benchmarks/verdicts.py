@@ -60,7 +60,10 @@ def gate(arguments: argparse.Namespace, seed: int) -> dict[str, object]:
         row["steal"] = max((pair["steal_fraction"] for pair in result["record"]["pairs"]), default=0.0)
     except (OSError, ValueError, LookupError):
         row["reason"] = done.stderr.strip().splitlines()[-1:]
-    print(f"{seed:4d}  {row['verdict']:<12}  {row['seconds']:>6} s  {row.get('pairs', 0):>3} pairs  {row['reason']}", flush=True)
+    print(
+        f"{seed:4d}  {row['verdict']:<12}  {row['seconds']:>6} s  {row.get('pairs', 0):>3} pairs  {row['reason']}",
+        flush=True,
+    )
     return row
 
 

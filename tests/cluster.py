@@ -72,7 +72,11 @@ def write_target(directory: Path) -> Path:
 
 def environment(directory: Path) -> dict[str, str]:
     """A cache of its own, shared by the tests of one session."""
-    return {**os.environ, "PERFGATE_CACHE": str(directory), "PYTHONPATH": f"{ROOT}:{ROOT / 'agents'}:{ROOT / 'controller'}"}
+    return {
+        **os.environ,
+        "PERFGATE_CACHE": str(directory),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'agents'}:{ROOT / 'controller'}",
+    }
 
 
 def perfgate(arguments: list[str], cache: Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:

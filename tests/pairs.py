@@ -66,7 +66,7 @@ def _slice(world: World, arm: Arm, level: float, random: np.random.Generator, fi
 def _operation(
     world: World, arm: Arm, operation: Operation, level: float, random: np.random.Generator, first_index: int
 ) -> OperationInterval:
-    failed = int(round(world.requests * world.failing.get(arm, 0.0)))
+    failed = round(world.requests * world.failing.get(arm, 0.0))
     samples = random.lognormal(np.log(1e6) + level, 0.4, world.requests - failed)
     if arm is Arm.CANDIDATE:
         samples *= world.factor.get(operation, 1.0)
@@ -77,6 +77,6 @@ def _operation(
     outcomes = [0] * len(OUTCOMES)
     outcomes[Outcome.OK], outcomes[Outcome.BAD_STATUS] = len(samples), failed
     expected = 0 if operation is Operation.STORE else 200
-    found = int(round(expected * world.recall.get(arm, 0.95)))
+    found = round(expected * world.recall.get(arm, 0.95))
     indices = tuple(range(first_index, first_index + failed))
     return OperationInterval(response, response, tuple(outcomes), expected // 10, found, expected, indices)

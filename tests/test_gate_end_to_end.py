@@ -85,7 +85,9 @@ def test_a_store_that_dies_in_the_middle_is_invalid_and_named_and_what_was_measu
     assert read_intervals(tmp_path / "out" / "intervals.jsonl").intervals
 
 
-def test_ctrl_c_ends_in_order_within_its_bound_with_partial_data_and_without_orphans(tmp_path: Path, cache: Path) -> None:
+def test_ctrl_c_ends_in_order_within_its_bound_with_partial_data_and_without_orphans(
+    tmp_path: Path, cache: Path
+) -> None:
     with started(gate(tmp_path, "default"), cache) as process:
         wait_for_line(process, "pair 1")
         family = descendants(process.pid)
@@ -111,7 +113,9 @@ def test_an_agent_killed_in_the_middle_gives_invalid_and_leaves_no_orphans(tmp_p
     assert not [pid for pid in family if _alive(pid)]
 
 
-def test_a_controller_killed_in_the_middle_leaves_no_orphans_and_keeps_its_intervals(tmp_path: Path, cache: Path) -> None:
+def test_a_controller_killed_in_the_middle_leaves_no_orphans_and_keeps_its_intervals(
+    tmp_path: Path, cache: Path
+) -> None:
     with started(gate(tmp_path, "default"), cache) as process:
         wait_for_line(process, "pair 1")
         family = descendants(process.pid)
@@ -132,12 +136,16 @@ def test_two_agents_send_and_merge_just_what_one_does(tmp_path: Path, cache: Pat
         done = perfgate([*arguments, "--local-agents", str(agents), "--workers", str(agents)], cache)
         assert done.returncode == 0, done.stdout + done.stderr
         operations = result(place)["record"]["arms"]["base"]["operations"]  # type: ignore[index]
-        totals.append({name: (part["outcomes"], part["checked"], part["expected"]) for name, part in operations.items()})
+        totals.append(
+            {name: (part["outcomes"], part["checked"], part["expected"]) for name, part in operations.items()}
+        )
     assert totals[0] == totals[1]
     assert sum(part[0]["ok"] for part in totals[0].values()) == 1200
 
 
-def test_a_running_store_is_loaded_when_empty_and_refused_when_it_holds_something_else(tmp_path: Path, cache: Path) -> None:
+def test_a_running_store_is_loaded_when_empty_and_refused_when_it_holds_something_else(
+    tmp_path: Path, cache: Path
+) -> None:
     import subprocess
     import sys
 
@@ -170,7 +178,10 @@ def test_a_dead_target_is_one_clear_message(tmp_path: Path, cache: Path) -> None
         (["gate", "S", "--target", "T", "--base", "a", "--candidate", "default"], "--base 'a'"),
         (["run", "S", "--target", "S"], "unknown key"),
         (["run", "S", "--target", "T", "--url", "ftp://x"], "--url"),
-        (["gate", "S", "--target", "T", "--base", "default", "--candidate", "default", "--time-limit", "x"], "--time-limit"),
+        (
+            ["gate", "S", "--target", "T", "--base", "default", "--candidate", "default", "--time-limit", "x"],
+            "--time-limit",
+        ),
         (["gate", "S", "--target", "T", "--base", "default", "--candidate", "default", "--margin", "-1"], "margin"),
         (["run", "S", "--target", "T", "--agents", "127.0.0.1:9"], "does not answer"),
         (["run", "S", "--target", "T", "--workers", "0"], "--workers"),

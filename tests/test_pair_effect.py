@@ -17,7 +17,6 @@ from perfgate.outcome import OUTCOMES
 from perfgate.pair import Couple, Pair
 from perfgate.segment import Arm
 
-
 POLICY = Policy(group_requests=100)
 
 

@@ -47,7 +47,9 @@ def test_boundaries_keep_the_promised_error_over_all_looks() -> None:
 def test_levels_are_monotone_in_alpha(one: float, other: float) -> None:
     fractions = (0.5, 1.0)
     low, high = sorted((one, other))
-    assert all(a <= b + 1e-12 for a, b in zip(nominal_levels(low, fractions), nominal_levels(high, fractions), strict=True))
+    assert all(
+        a <= b + 1e-12 for a, b in zip(nominal_levels(low, fractions), nominal_levels(high, fractions), strict=True)
+    )
 
 
 def test_spending_never_falls_and_ends_at_alpha() -> None:
