@@ -40,8 +40,8 @@ def pass_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reason]:
     worst = max((effect for effect in effects if effect.primary and effect.operation), key=lambda one: one.estimate)
     text = (
         f"no regression of more than {_percent(policy.margin)}: {policy.primary} over all operations is "
-        f"{_times(overall.estimate)} the base's, at most {math.exp(overall.pass_upper or 0.0):.3f} x with {_percent(1 - policy.alpha_pass)} confidence; the "
-        f"worst is {worst.name} at {_times(worst.estimate)}"
+        f"{_times(overall.estimate)} the base's, at most {math.exp(overall.pass_upper or 0.0):.3f} x with "
+        f"{_percent(1 - policy.alpha_pass)} confidence; the worst is {worst.name} at {_times(worst.estimate)}"
     )
     return [Reason("no_regression", text, blind_spots(policy), overall.name), *map(_better, _improved(effects))]
 
