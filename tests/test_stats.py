@@ -122,7 +122,7 @@ def test_mcnemar_is_the_count_of_all_outcomes(only_candidate: int, only_base: in
 
 @pytest.mark.parametrize(("events", "trials"), [(0, 149), (1, 236), (2, 313)])
 def test_the_trials_that_prove_two_percent_are_as_stated(events: int, trials: int) -> None:
-    assert clopper_pearson(events, trials, 0.90)[1] <= 0.02 < clopper_pearson(events, trials - 1, 0.90)[1]
+    assert clopper_pearson(events, trials)[1] <= 0.02 < clopper_pearson(events, trials - 1)[1]
 
 
 def test_t_bounds_and_p_values_are_scipys() -> None:
