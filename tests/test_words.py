@@ -3,12 +3,16 @@ from __future__ import annotations
 import math
 
 import pytest
-from builders import effect
+from builders import effect, record
 from hypothesis import given
 from hypothesis import strategies as st
+from pairs import OPERATIONS, World, make_pairs
 
+from perfgate.gate.compare import compare
+from perfgate.gate.policy import Policy
 from perfgate.operation import Operation
-from perfgate.report.words import BARS, bounds, change, detectable, quantity, ratio, sentence, sparkline
+from perfgate.report.words import BARS, bounds, change, detectable, headline, quantity, ratio, sentence, sparkline
+from perfgate.segment import Arm
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=200), st.integers(1, 60))
@@ -66,3 +70,10 @@ def test_a_figure_has_its_unit(value: object, unit: str, text: str) -> None:
 
 def test_a_sentence_ends_with_one_stop() -> None:
     assert sentence("a") == sentence("a.") == "a."
+
+
+def test_the_headline_names_the_cause_before_what_it_made_wait() -> None:
+    factors = {Operation.STORE: 1.2, Operation.EMBEDDING_SEARCH: 1.6}
+    compared = compare(make_pairs(20, World(factor=factors)), Policy(), OPERATIONS)
+    builds = {Arm.BASE: "old", Arm.CANDIDATE: "new"}
+    assert headline(record(builds=builds), compared).startswith("new must not replace old: embedding_search p99")

@@ -42,9 +42,10 @@ def headline(record: RunRecord, comparison: Comparison) -> str:
 
 
 def _worst(comparison: Comparison) -> str:
-    """The regressed metrics that the verdict names, shortly; its first reason where it names none."""
-    named = {reason.metric for reason in comparison.verdict.reasons if reason.metric}
-    found = [effect for effect in comparison.effects if effect.name in named and effect.finding is Finding.REGRESSED]
+    """The regressed metrics in the order in which the verdict names them, the cause first; its first reason where it
+    names none."""
+    regressed = {effect.name: effect for effect in comparison.effects if effect.finding is Finding.REGRESSED}
+    found = [regressed[reason.metric] for reason in comparison.verdict.reasons if reason.metric in regressed]
     if not found:
         reasons = comparison.verdict.reasons
         return sentence(reasons[0].text) if reasons else "no reason was given."
