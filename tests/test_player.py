@@ -121,11 +121,22 @@ async def test_a_saturated_warm_up_ends_the_run_after_both_warm_ups(bad: Arm, mo
     assert all(outcome is Outcome.ABANDONED for number in by_segment if number > 1 for outcome in by_segment[number])
 
 
+async def kill_after(server: FaultServer, requests: int, back: FaultServer | None = None) -> None:
+    """Once it has had so many requests; the other one takes its place 0.2 s later."""
+    while len(server.requests) < requests:
+        await asyncio.sleep(0.005)
+    server.kill()
+    if back is not None:
+        await asyncio.sleep(0.2)
+        await back.__aenter__()
+
+
 async def test_a_killed_store_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(player_module, "LOST_NS", 100 * MS)
     async with FaultServer(always(OK)) as server:
-        asyncio.get_running_loop().call_later(0.2, server.kill)
+        killing = asyncio.ensure_future(kill_after(server, 10))
         report, intervals = await run(part([server], plan(), segments(60_000)))
+        await killing
     assert report.lost
     assert not report.saturated
     assert report.completed
@@ -137,10 +148,9 @@ async def test_a_store_that_comes_back_is_not_lost() -> None:
     async with FaultServer(always(OK)) as server:
         back = FaultServer(always(OK))
         back.port = server.port
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.2, server.kill)
-        loop.call_later(0.4, lambda: asyncio.ensure_future(back.__aenter__()))
+        killing = asyncio.ensure_future(kill_after(server, 10, back))
         report, intervals = await run(part([server], plan(), segments(800)))
+        await killing
         back.kill()
     assert not report.lost
     assert report.due == 160

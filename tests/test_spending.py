@@ -61,7 +61,7 @@ def test_a_smaller_alpha_is_stricter_at_every_look(looks: tuple[int, ...], alpha
 def test_no_look_is_granted_more_than_what_is_spent_until_then(looks: tuple[int, ...], alpha: float) -> None:
     fractions = tuple(look / looks[-1] for look in looks)
     for fraction, level in zip(fractions, nominal_levels(alpha, fractions), strict=True):
-        assert level <= obrien_fleming_spent(alpha, fraction) * (1 + 1e-3)
+        assert level <= obrien_fleming_spent(alpha, fraction) * (1 + 1e-3) + 1e-12  # what integration resolves
 
 
 @given(ALPHAS)
