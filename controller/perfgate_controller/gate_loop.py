@@ -66,7 +66,6 @@ class Gate:
         self._plan_at_ns = 0
         self.pairs: list[Pair] = []
         self._phases = Phases(progress)
-        self.warnings: list[str] = []
 
     async def run(self) -> tuple[RunRecord, Comparison]:
         """Raises PerfgateError only while nothing has been measured."""
@@ -223,7 +222,7 @@ class Gate:
         return gate_record(
             request.scenario, request.seed, request.target, request.builds, self.pairs, comparison,
             started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
-            phases=self._phases.taken, environment=self._fleet.environment, warnings=tuple(self.warnings),
+            phases=self._phases.taken, environment=self._fleet.environment,
         )  # fmt: skip
 
 

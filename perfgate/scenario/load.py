@@ -93,7 +93,9 @@ def _similar_file(path: Path) -> str:
         names = sorted(str(file) for file in path.parent.glob("*.toml"))
     except (OSError, ValueError):
         names = []
-    return f": {suggest(str(path), names)}" if names else ": check the path"
+    # Any other .toml that happens to lie there is no help.
+    hint = suggest(str(path), names)
+    return f": {hint}" if hint.startswith("did you mean") else ": check the path"
 
 
 def _check(document: Mapping[str, Any], origin: str, text: str) -> ScenarioFile:
