@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from interval_values import INTERVALS
 
-from perfgate.interval import Interval
+from perfgate.interval import Interval, OperationInterval
 from perfgate.load_report import LoadReport
+from perfgate.outcome import OUTCOMES
 from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.wire.convert import (
     histogram_from_wire,
@@ -51,3 +52,15 @@ def test_another_protocol_is_named_with_both_versions() -> None:
 def test_counts_that_do_not_add_up_are_seen() -> None:
     assert LoadReport("w", due=10, sent=10, completed=8, failed=1, abandoned=1).reconciles
     assert not LoadReport("w", due=10, sent=10, completed=8, failed=1, abandoned=0).reconciles
+
+
+def test_counts_of_an_older_agent_are_completed_and_those_of_a_newer_one_refused() -> None:
+    """Kinds of outcome are only ever appended; left out, a failure would vanish from the totals."""
+    known = len(OUTCOMES)
+    message = pb.Interval(operations=[pb.OperationInterval(operation=0, outcomes=[5, 1])])
+    (part,) = interval_from_wire(message).operations.values()
+    assert part.outcomes == (5, 1) + (0,) * (known - 2)
+    assert OperationInterval.merge([part, part]).total == 12
+    message.operations[0].outcomes[:] = [1] * (known + 1)
+    with pytest.raises(ValueError, match="upgrade perfgate"):
+        interval_from_wire(message)

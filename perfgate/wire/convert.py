@@ -8,6 +8,7 @@ from perfgate.histogram import Histogram
 from perfgate.interval import Interval, OperationInterval
 from perfgate.load_report import LoadReport
 from perfgate.operation import OPERATIONS
+from perfgate.outcome import by_code
 from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.wire.v1 import wire_pb2 as pb
 
@@ -70,6 +71,7 @@ def interval_to_wire(interval: Interval) -> pb.Interval:
 
 
 def interval_from_wire(message: pb.Interval) -> Interval:
+    """Raises ValueError for kinds of outcome this version does not know."""
     return Interval(
         segment=message.segment,
         start_ns=message.start_ns,
@@ -81,7 +83,7 @@ def interval_from_wire(message: pb.Interval) -> Interval:
             OPERATIONS[part.operation]: OperationInterval(
                 response=histogram_from_wire(part.response),
                 service=histogram_from_wire(part.service),
-                outcomes=tuple(part.outcomes),
+                outcomes=by_code(tuple(part.outcomes)),
                 checked=part.checked,
                 found=part.found,
                 expected=part.expected,
