@@ -39,6 +39,11 @@ def test_every_power_of_two_and_its_neighbours_fall_into_the_oracles_bucket() ->
     assert GEOMETRY.index_of(np.array(values)).tolist() == [hdr.get_counts_array_index(value) for value in values]
 
 
+@given(IN_RANGE)
+def test_one_value_falls_into_the_bucket_that_it_has_among_many(value: int) -> None:
+    assert GEOMETRY.index_of_one(value) == GEOMETRY.index_of(np.array([value]))[0]
+
+
 def test_buckets_follow_each_other_without_gap_or_overlap() -> None:
     indices = np.arange(GEOMETRY.last_index + 1)
     lower, width = GEOMETRY.lower_of(indices), GEOMETRY.width_of(indices)
@@ -66,6 +71,12 @@ def test_a_geometry_that_hdr_histogram_does_not_have_is_refused(fields: tuple[in
 @given(IN_RANGE_LIST)
 def test_recording_counts_as_the_oracle_does(values: list[int]) -> None:
     assert sparse(Histogram.of(np.array(values, dtype=np.int64))) == counts_of(oracle(values))
+
+
+@pytest.mark.parametrize("outliers", [[], [HIGHEST], [0, HIGHEST, HIGHEST]])
+def test_close_values_and_far_outliers_are_counted_alike(outliers: list[int]) -> None:
+    values = log_normal(500).clip(1_000_000, 1_200_000).tolist() + outliers
+    assert sparse(of(values)) == counts_of(oracle(values))
 
 
 @given(DURATIONS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,22 @@ class Geometry:
     lowest_ns: int = 1_000
     highest_ns: int = 3_600_000_000_000
     digits: int = 3
+    unit_magnitude: int = field(init=False, repr=False, compare=False)
+    """The first octave's buckets are `1 << unit_magnitude` ns wide."""
+    half_magnitude: int = field(init=False, repr=False, compare=False)
+    """log2 of the buckets an octave has."""
+    _first_octave: int = field(init=False, repr=False, compare=False)
+    """All values of the first octave have no bit above these."""
 
     def __post_init__(self) -> None:
         if self.lowest_ns < 1 or not 1 <= self.digits <= 5:
             raise ValueError(f"{self} is no geometry: lowest_ns is at least 1 and digits are 1 to 5")
         if not 2 * self.lowest_ns <= self.highest_ns < 1 << _EXACT_FLOAT_BITS:
             raise ValueError(f"{self} is no geometry: highest_ns is at least twice lowest_ns and below 2**53")
-
-    @property
-    def unit_magnitude(self) -> int:
-        """The first octave's buckets are `1 << unit_magnitude` ns wide."""
-        return self.lowest_ns.bit_length() - 1
-
-    @property
-    def half_magnitude(self) -> int:
-        """log2 of the buckets an octave has."""
-        return int(2 * 10**self.digits - 1).bit_length() - 1
+        # Kept, because they are asked for with every second that is recorded.
+        object.__setattr__(self, "unit_magnitude", self.lowest_ns.bit_length() - 1)
+        object.__setattr__(self, "half_magnitude", int(2 * 10**self.digits - 1).bit_length() - 1)
+        object.__setattr__(self, "_first_octave", (2 * self.half_count - 1) << self.unit_magnitude)
 
     @property
     def half_count(self) -> int:
@@ -54,14 +54,18 @@ class Geometry:
     @property
     def last_index(self) -> int:
         """The bucket that holds `highest_ns`."""
-        return int(self.index_of(np.array([self.highest_ns], dtype=np.int64))[0])
+        return self.index_of_one(self.highest_ns)
+
+    def index_of_one(self, value_ns: int) -> int:
+        """The bucket of one value from 0 to highest_ns."""
+        octave = (value_ns | self._first_octave).bit_length() - self._first_octave.bit_length()
+        return (octave << self.half_magnitude) + (value_ns >> (octave + self.unit_magnitude))
 
     def index_of(self, values_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """The bucket of each value; values are 0 to highest_ns. The exponent of a float64 is the position of the
         leading bit, which numpy has no function for."""
-        first_octave = (2 * self.half_count - 1) << self.unit_magnitude
-        exponents = (values_ns | first_octave).astype(np.float64).view(np.int64) >> 52
-        octaves = exponents - (_FLOAT_EXPONENT_BIAS + first_octave.bit_length())
+        exponents = (values_ns | self._first_octave).astype(np.float64).view(np.int64) >> 52
+        octaves = exponents - (_FLOAT_EXPONENT_BIAS + self._first_octave.bit_length())
         return (octaves << self.half_magnitude) + (values_ns >> (octaves + self.unit_magnitude))
 
     def lower_of(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from perfgate.histogram.encoding import decode_counts, encode_counts
 from perfgate.histogram.geometry import GEOMETRY, Geometry
+
+SPARSE = 16
+"""With more counters than this to each value, sorting the values takes less time than going through the counters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,13 +49,16 @@ class Histogram:
         values = _as_durations(values_ns)
         if not len(values):
             return cls.empty(geometry)
-        low, high = int(values.min()), int(values.max())
+        low, high = int(np.minimum.reduce(values)), int(np.maximum.reduce(values))
         if low < 0:
             raise ValueError(f"a duration of {low} ns is negative; was the wrong time subtracted from the other?")
         total = len(values)
         if high > geometry.highest_ns:
             values = values[values <= geometry.highest_ns]
-        buckets, counts = _count(geometry.index_of(values))
+        if not len(values):
+            return dataclasses.replace(cls.empty(geometry), overflow=total, min_ns=low, max_ns=high)
+        first, last = geometry.index_of_one(low), geometry.index_of_one(min(high, geometry.highest_ns))
+        buckets, counts = _count(geometry.index_of(values), first, last)
         return cls(buckets, counts, total - len(values), low, high, geometry)
 
     @classmethod
@@ -192,14 +199,20 @@ def _as_durations(values_ns: ArrayLike) -> NDArray[np.int64]:
     return values.astype(np.int64, copy=False)
 
 
-def _count(indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Which indices occur, sorted, and how often each."""
-    if not len(indices):
-        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
-    lowest = int(indices.min())
-    dense = np.bincount(indices - lowest)
-    filled = np.flatnonzero(dense)
-    return (filled + lowest).astype(np.int32), dense[filled].astype(np.int64)
+def _count(indices: NDArray[np.int64], first: int, last: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Which indices, all of them from first to last, occur, sorted, and how often each."""
+    if last - first > SPARSE * len(indices):
+        return _count_sparse(indices)
+    dense = np.bincount(indices - first)
+    filled = dense.nonzero()[0]
+    return (filled + first).astype(np.int32), dense[filled].astype(np.int64, copy=False)
+
+
+def _count_sparse(indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The same by sorting: one slow reply among a few hundred spreads them over thousands of counters."""
+    ordered = np.sort(indices)
+    edges = np.concatenate(([True], ordered[1:] != ordered[:-1], [True])).nonzero()[0]
+    return ordered[edges[:-1]].astype(np.int32), np.diff(edges).astype(np.int64, copy=False)
 
 
 def _add(parts: Sequence[Histogram]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -210,5 +223,5 @@ def _add(parts: Sequence[Histogram]) -> tuple[NDArray[np.int32], NDArray[np.int6
     dense = np.zeros(int(buckets.max()) + 1, dtype=np.int64)
     for part in parts:
         dense[part.buckets] += part.counts  # a part has each bucket once
-    filled = np.flatnonzero(dense)
+    filled = dense.nonzero()[0]
     return filled.astype(np.int32), dense[filled]
