@@ -104,6 +104,10 @@ def test_every_adapter_has_a_form_and_every_form_an_adapter() -> None:
             edited('"engram"', '"engram"\noperations = ["recall", "pattern_completion"]'),
             "x.toml:3: operations names pattern_completion, which adapter engram does not have",
         ),
+        ('name = "x"\nadapter = "http_get"\noptions.path = "a"\n', 'x.toml:3: options.path = "a" must be a path that begins'),
+        ('name = "x"\nadapter = "http_get"\noptions.path = "/a b"\n', "in printable ASCII without blanks"),
+        ('name = "x"\nadapter = "http_get"\noptions.path = "/a\\r\\nX: y"\n', "in printable ASCII without blanks"),
+        ('name = "x"\nadapter = "http_get"\noperations = ["store"]\n', "store, which adapter http_get does not have"),
         ("name =", "x.toml"),
     ],
 )  # fmt: skip

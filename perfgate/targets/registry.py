@@ -23,4 +23,9 @@ ADAPTERS: Mapping[str, AdapterKind] = {
         factory="EngramAdapter",
         operations=frozenset({Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH}),
     ),
+    "http_get": AdapterKind(
+        module="perfgate.targets.http_get",
+        factory="HttpGetAdapter",
+        operations=frozenset({Operation.RECALL}),
+    ),
 }

@@ -38,6 +38,14 @@ def _file_name(name: str) -> str:
     return name
 
 
+def _url_path(path: str) -> str:
+    """What may stand between `GET` and `HTTP/1.1`."""
+    if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path or len(path) > 60_000:
+        wish = "a path that begins with '/', in printable ASCII without blanks (percent-encode the rest)"
+        raise PydanticCustomError("form", "bad path", {"wish": wish})
+    return path
+
+
 Seconds = Annotated[float, Field(gt=0, le=3600, examples=[60])]
 Argument = Annotated[str, AfterValidator(_known_placeholders)]
 Arguments = Annotated[list[Argument], Field(examples=[["--flag", "value"]])]
@@ -85,5 +93,14 @@ class EngramFile(TargetFile):
     options: EngramOptions = EngramOptions()
 
 
-FORMS: Mapping[str, type[TargetFile]] = {"engram": EngramFile}
+class HttpGetOptions(Table):
+    path: Annotated[str, AfterValidator(_url_path)] = Field(default="/", examples=["/"])
+    contains: str = Field(default="", max_length=1_000, examples=["ok"])
+
+
+class HttpGetFile(TargetFile):
+    options: HttpGetOptions = HttpGetOptions()
+
+
+FORMS: Mapping[str, type[TargetFile]] = {"engram": EngramFile, "http_get": HttpGetFile}
 """The form of a target file by its adapter; the names are those of perfgate.targets.registry."""
