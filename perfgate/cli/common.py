@@ -132,7 +132,7 @@ def run_with_fleet(order: Order, work: Work[T]) -> T:
     from perfgate.report.live import make_progress
 
     with make_progress(sys.stderr) as progress:
-        return _run(_with_fleet(order, work, progress))
+        return run_until_signal(_with_fleet(order, work, progress))
 
 
 async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
@@ -155,7 +155,7 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
         return await work(fleet, progress)
 
 
-def _run(work: Awaitable[T]) -> T:
+def run_until_signal(work: Awaitable[T]) -> T:
     """The first SIGINT or SIGTERM cancels the work, which then ends in order; the second ends the process at once."""
 
     async def main() -> T:
