@@ -10,6 +10,7 @@ from typing import Any
 from fault_server import FaultServer
 from perfgate_agent.player import Part, Player
 
+from perfgate.address import Address
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
 from perfgate.operation import Operation
@@ -85,7 +86,7 @@ def part(servers: Iterable[FaultServer | int], played: Plan, stretch: Sequence[S
     ports = {arm: one if isinstance(one, int) else one.port for arm, one in zip(Arm, servers, strict=False)}
     values: dict[str, Any] = {
         "name": "w", "plan": played, "lanes": tuple(range(LANES)), "segments": tuple(stretch),
-        "addresses": {arm: ("127.0.0.1", port) for arm, port in ports.items()},
+        "addresses": {arm: Address("127.0.0.1", port) for arm, port in ports.items()},
         "adapters": {arm: PlainAdapter(port) for arm, port in ports.items()},
         "connections": 16, "timeout_ns": 5 * S,
     }  # fmt: skip

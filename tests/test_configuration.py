@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from perfgate_agent.configuration import AgentConfiguration, divide_cpus, is_loopback
+from perfgate_agent.configuration import AgentConfiguration, divide_cpus
 
+from perfgate.address import Address, is_loopback
 from perfgate.errors import InputError
 
 
@@ -22,13 +23,13 @@ def test_an_address_off_loopback_is_refused_without_tls(host: str) -> None:
     with pytest.raises(InputError, match="loopback"):
         make(host=host)
     with pytest.raises(InputError, match="may not load"):
-        make().check_address(host)
+        make().check_address(Address(host, 80))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_loopback_is_allowed(host: str) -> None:
     assert is_loopback(host)
-    make(host=host).check_address(host)
+    make(host=host).check_address(Address(host, 80))
 
 
 def test_a_target_that_the_machine_does_not_name_is_refused() -> None:

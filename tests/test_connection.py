@@ -12,6 +12,7 @@ from perfgate_agent.connection import Connection
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.pool import Pool
 
+from perfgate.address import Address
 from perfgate.outcome import Outcome
 
 
@@ -21,7 +22,7 @@ class Client:
     def __init__(self, server: FaultServer) -> None:
         self.ended: asyncio.Queue[tuple[int, bytes | Outcome]] = asyncio.Queue()
         self.pool = Pool(
-            "127.0.0.1", server.port, 1,
+            Address("127.0.0.1", server.port), 1,
             lambda exchange, status, body: self.ended.put_nowait((exchange.index, body)),
             lambda exchange, outcome, example: self.ended.put_nowait((exchange.index, outcome)),
         )  # fmt: skip

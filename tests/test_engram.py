@@ -15,6 +15,7 @@ from load_cases import outcomes, part, run, segments
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.probe import exchange
 
+from perfgate.address import Address
 from perfgate.dataset import Dataset
 from perfgate.interval import Interval
 from perfgate.operation import Operation
@@ -33,21 +34,25 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest_asyncio.fixture
 async def port(data: Dataset) -> AsyncIterator[int]:
     async with running_store(32) as port:
-        await load_nodes(make_adapter(embedded(), data, "127.0.0.1", port), "127.0.0.1", port, data.num_nodes, 4)
+        await load_nodes(
+            make_adapter(embedded(), data, "127.0.0.1", port), Address("127.0.0.1", port), data.num_nodes, 4
+        )
         yield port
 
 
 async def ask(adapter: Adapter, port: int, operation: Operation, key: int, index: int = 0) -> Judgement:
-    status, body = await exchange("127.0.0.1", port, adapter.encode(operation, key, index), 10.0)
+    status, body = await exchange(Address("127.0.0.1", port), adapter.encode(operation, key, index), 10.0)
     return adapter.judge(operation, key, index, status, body, deep=True)
 
 
 async def test_what_is_stored_is_counted_and_recalled(data: Dataset, port: int) -> None:
     adapter = make_adapter(embedded(), data, "127.0.0.1", port)
     assert (await ask(adapter, port, Operation.STORE, 3, 1_000)).outcome is Outcome.OK
-    status, body = await exchange("127.0.0.1", port, adapter.encode_count(), 10.0)
+    status, body = await exchange(Address("127.0.0.1", port), adapter.encode_count(), 10.0)
     assert adapter.read_count(status, body) == data.num_nodes + 1
-    status, body = await exchange("127.0.0.1", port, b"GET /api/v1/memories/s1000 HTTP/1.1\r\nHost: h\r\n\r\n", 10.0)
+    status, body = await exchange(
+        Address("127.0.0.1", port), b"GET /api/v1/memories/s1000 HTTP/1.1\r\nHost: h\r\n\r\n", 10.0
+    )
     assert status == 200
     assert data.pool_text(1_000) in body.decode()
 

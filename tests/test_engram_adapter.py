@@ -18,6 +18,7 @@ from perfgate_agent.loader import load_nodes
 from perfgate_agent.probe import exchange
 from store_process import StoreProcess, running_store
 
+from perfgate.address import Address
 from perfgate.dataset import Dataset, build_dataset, node_id, stored_id
 from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import Outcome
@@ -72,12 +73,12 @@ async def test_what_is_loaded_is_found_again(tmp_path: Path, spaces: int) -> Non
         adapter = make_adapter(EMBEDDED, dataset, "127.0.0.1", store.port)
 
         async def ask(operation: Operation, key: int, index: int) -> tuple[int, int]:
-            reply = await exchange("127.0.0.1", store.port, adapter.encode(operation, key, index), 10)
+            reply = await exchange(Address("127.0.0.1", store.port), adapter.encode(operation, key, index), 10)
             judged = adapter.judge(operation, key, index, *reply, deep=True)
             assert judged.outcome is Outcome.OK, judged
             return judged.found, judged.expected
 
-        assert (await load_nodes(adapter, "127.0.0.1", store.port, NODES, 4)).count == NODES
+        assert (await load_nodes(adapter, Address("127.0.0.1", store.port), NODES, 4)).count == NODES
         for _ in range(2):
             assert {await ask(Operation.RECALL, node, 0) for node in range(NODES)} == {(1, 1)}
             searches = [await ask(Operation.EMBEDDING_SEARCH, query, 0) for query in range(QUERIES)]
@@ -85,12 +86,12 @@ async def test_what_is_loaded_is_found_again(tmp_path: Path, spaces: int) -> Non
             assert sum(found for found, _ in searches) >= 9.9 * QUERIES
             for index in range(20):
                 assert await ask(Operation.STORE, index, index) == (0, 0)
-        status, body = await exchange("127.0.0.1", store.port, adapter.encode_count(), 10)
+        status, body = await exchange(Address("127.0.0.1", store.port), adapter.encode_count(), 10)
         assert adapter.read_count(status, body) == NODES + 20
 
 
 async def test_the_store_is_alive(adapter: Adapter, store: StoreProcess) -> None:
-    status, _ = await exchange("127.0.0.1", store.port, adapter.alive_request(), 10)
+    status, _ = await exchange(Address("127.0.0.1", store.port), adapter.alive_request(), 10)
     assert status == 200
 
 

@@ -167,7 +167,7 @@ def test_a_dead_target_is_one_clear_message(tmp_path: Path, cache: Path) -> None
     scenario, target = write_scenario(tmp_path), write_target(tmp_path)
     done = perfgate(["run", str(scenario), "--target", str(target), "--url", "http://127.0.0.1:9"], cache)
     assert done.returncode == 3
-    assert "no store answers at 127.0.0.1:9" in done.stderr
+    assert "no store answers at http://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -41,10 +41,10 @@ async def test_a_build_is_loaded_once_and_each_process_has_a_copy_of_its_own(hos
     (base, one), (_, two) = await host.launch([build, build])
     assert one.start.port < two.start.port
     assert one.start.data_dir != two.start.data_dir
-    adapter = build.adapter(one.start.port)
-    await exchange(LOOPBACK, one.start.port, adapter.encode_load(0).replace(b'"n0"', b'"x0"'), 5.0)
+    adapter = build.adapter(one.start.address)
+    await exchange(one.start.address, adapter.encode_load(0).replace(b'"n0"', b'"x0"'), 5.0)
     counts = [
-        adapter.read_count(*await exchange(LOOPBACK, process.start.port, adapter.encode_count(), 5.0))
+        adapter.read_count(*await exchange(process.start.address, adapter.encode_count(), 5.0))
         for process in (one, two)
     ]
     assert counts == [101, 100], "what one process stores, the other does not see"

@@ -11,6 +11,7 @@ from load_cases import PlainAdapter
 from perfgate_agent import loader
 from perfgate_agent.loader import load_nodes
 
+from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
@@ -34,7 +35,7 @@ def store(count: bytes = b"100", recall: bytes = b"{}") -> Answer:
 
 async def load(answer: Answer, num_nodes: int = 100) -> tuple[FaultServer, loader.LoadingReport]:
     async with FaultServer(answer) as server:
-        return server, await load_nodes(Finding(), "127.0.0.1", server.port, num_nodes, 4)
+        return server, await load_nodes(Finding(), Address("127.0.0.1", server.port), num_nodes, 4)
 
 
 async def test_every_node_is_sent_once_over_the_given_connections() -> None:
@@ -110,7 +111,7 @@ async def test_the_built_in_store_is_loaded_and_its_searches_are_right(spaces: i
     fractions: list[float] = []
     async with running_store(32) as port:
         adapter = make_adapter(embedded(), data, "127.0.0.1", port)
-        report = await load_nodes(adapter, "127.0.0.1", port, data.num_nodes, 4, fractions.append)
+        report = await load_nodes(adapter, Address("127.0.0.1", port), data.num_nodes, 4, fractions.append)
     assert report.count == 400
     assert fractions[-1] == 1.0
     assert fractions == sorted(fractions)
@@ -121,7 +122,7 @@ async def test_a_store_that_fails_some_requests_cannot_be_loaded(tmp_path) -> No
     async with running_store(32, "--fail", "store=0.05") as port:
         adapter = make_adapter(embedded(), data, "127.0.0.1", port)
         with pytest.raises(TargetError, match=r"loading memory \d+ of 400 failed: status 500"):
-            await load_nodes(adapter, "127.0.0.1", port, data.num_nodes, 4)
+            await load_nodes(adapter, Address("127.0.0.1", port), data.num_nodes, 4)
 
 
 async def test_searches_that_find_nothing_true_are_a_broken_set_up() -> None:
@@ -140,5 +141,5 @@ async def test_only_what_the_target_can_do_is_sampled() -> None:
         operations = frozenset({Operation.STORE})
 
     async with FaultServer(store(recall=b"nothing")) as server:
-        await load_nodes(Storing(), "127.0.0.1", server.port, 100, 4)
+        await load_nodes(Storing(), Address("127.0.0.1", server.port), 100, 4)
         assert not any(b"/recall" in request or b"/embedding_search" in request for request in server.requests)

@@ -10,13 +10,14 @@ from embedded_store import data_of, embedded, running_store, small_plan
 from perfgate_agent.populate import RunningStore, populate
 from perfgate_agent.ports import free_ports
 
+from perfgate.address import Address
 from perfgate.dataset import build_dataset
 from perfgate.errors import InputError, TargetError
 
 
 def running(port: int, cache: Path, num_nodes: int = 100) -> RunningStore:
     plan = small_plan(num_nodes=num_nodes)
-    return RunningStore(embedded(), plan.scenario, data_of(plan, cache), "127.0.0.1", port)
+    return RunningStore(embedded(), plan.scenario, data_of(plan, cache), Address("127.0.0.1", port))
 
 
 def ignored(fraction: float) -> None:
@@ -38,5 +39,5 @@ async def test_an_empty_store_is_loaded_once_and_other_data_are_refused(tmp_path
 
 async def test_nobody_answering_is_named(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    with pytest.raises(TargetError, match=f"no store answers at 127.0.0.1:{port}"):
+    with pytest.raises(TargetError, match=f"no store answers at http://127.0.0.1:{port}"):
         await populate(running(port, tmp_path), ignored)

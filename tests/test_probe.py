@@ -8,12 +8,14 @@ from perfgate_agent import probe
 from perfgate_agent.ports import free_ports
 from perfgate_agent.probe import exchange
 
+from perfgate.address import Address
+
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
 async def ask(answer: Answer) -> tuple[int, bytes]:
     async with FaultServer(answer) as server:
-        return await exchange("127.0.0.1", server.port, REQUEST, 5.0)
+        return await exchange(Address("127.0.0.1", server.port), REQUEST, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,6 @@ async def test_bodies_over_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch
 async def test_silence_is_a_timeout_and_nobody_there_an_oserror() -> None:
     async with FaultServer(silent) as server:
         with pytest.raises(TimeoutError):
-            await exchange("127.0.0.1", server.port, REQUEST, 0.1)
+            await exchange(Address("127.0.0.1", server.port), REQUEST, 0.1)
     with pytest.raises(OSError, match=r"refused|Connect"):
-        await exchange("127.0.0.1", free_ports(1)[0], REQUEST, 5.0)
+        await exchange(Address("127.0.0.1", free_ports(1)[0]), REQUEST, 5.0)

@@ -11,6 +11,7 @@ from perfgate_controller.fleet import dial
 from perfgate_controller.link import AgentLink
 from perfgate_controller.local import LocalAgents, local_agents
 
+from perfgate.address import Address
 from perfgate.errors import FleetError, InputError, TargetError
 from perfgate.scenario import load_scenario
 from perfgate.targets.load import load_target
@@ -39,7 +40,7 @@ async def test_a_second_controller_is_told_who_holds_the_agent_and_gets_it_after
 async def test_another_version_is_named_and_not_crashed_on(agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(version, "PROTOCOL", 99)
     link = AgentLink(agent)
-    with pytest.raises(FleetError, match=r"protocol 99 here .* protocol 1 there .*install the same perfgate"):
+    with pytest.raises(FleetError, match=r"protocol 99 here .* protocol 2 there .*install the same perfgate"):
         await link.open("somebody", "run")
     await link.close()
 
@@ -65,7 +66,7 @@ async def test_an_address_off_loopback_is_never_loaded(agent: str, tmp_path: Pat
     scenario, target = load_scenario(write_scenario(tmp_path)), load_target(write_target(tmp_path))
     async with dial([agent], "run") as fleet:
         with pytest.raises(InputError, match=r"may not load 192\.0\.2\.1"):
-            await fleet.host.populate(target, scenario, 1, "192.0.2.1", 80)
+            await fleet.host.populate(target, scenario, 1, Address("192.0.2.1", 80))
 
 
 async def test_processes_of_a_session_end_with_it(agent: str, tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ async def test_processes_of_a_session_end_with_it(agent: str, tmp_path: Path) ->
     async with dial([agent], "run") as fleet:
         await fleet.host.install("embedded", "default", scenario, 1)
         running = await fleet.host.launch("embedded", ["default", "default"], scenario, 1)
-        assert [process.port for process in running] == sorted(process.port for process in running)
+        assert [process.address.port for process in running] == sorted(process.address.port for process in running)
         assert all(Path(f"/proc/{process.pid}").exists() for process in running)
     again = AgentLink(agent)
     await again.open("somebody", "the next one")  # the lease is free only when everything has ended

@@ -26,6 +26,7 @@ from perfgate_agent.process import LOOPBACK
 from perfgate_agent.worker import WorkerHandle
 from perfgate_agent.worker_process import Worker
 
+from perfgate.address import Address
 from perfgate.errors import MeasurementError
 from perfgate.interval import Interval
 from perfgate.plan import LANES
@@ -53,7 +54,7 @@ async def worker() -> AsyncIterator[WorkerHandle]:
 def order(cache: Path, port: int, length_ms: int = 300) -> Prepare:
     return Prepare(
         scenario_json=small_plan().scenario.source, seed=small_plan().seed, target_json=embedded().source,
-        cache_dir=str(cache), lanes=tuple(range(LANES)), addresses={Arm.BASE: (LOOPBACK, port)},
+        cache_dir=str(cache), lanes=tuple(range(LANES)), addresses={Arm.BASE: Address(LOOPBACK, port)},
         segments=tuple(segments(length_ms)), connections=8,
     )  # fmt: skip
 
@@ -168,7 +169,7 @@ async def test_the_workers_of_an_agent_share_its_lanes(cache: Path, tmp_path: Pa
     configuration = AgentConfiguration("a", LOOPBACK, 0, cache, tmp_path, workers=2)
     load, intervals = Load(configuration, tmp_path), list[Interval]()
     async with running_store(32) as port:
-        await load_nodes(make_adapter(embedded(), data, LOOPBACK, port), LOOPBACK, port, data.num_nodes, 4)
+        await load_nodes(make_adapter(embedded(), data, LOOPBACK, port), Address(LOOPBACK, port), data.num_nodes, 4)
         try:
             plan = small_plan()
             await load.prepare(
@@ -176,7 +177,7 @@ async def test_the_workers_of_an_agent_share_its_lanes(cache: Path, tmp_path: Pa
                     plan.scenario,
                     plan.seed,
                     embedded(),
-                    {Arm.BASE: (LOOPBACK, port)},
+                    {Arm.BASE: Address(LOOPBACK, port)},
                     tuple(segments(400)),
                     tuple(range(LANES)),
                     1,

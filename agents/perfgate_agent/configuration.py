@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from perfgate.address import Address, is_loopback
 from perfgate.errors import InputError
 from perfgate.targets.model import Target
-
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +45,10 @@ class AgentConfiguration:
             )
         return self.targets[name]
 
-    def check_address(self, host: str) -> None:
+    def check_address(self, address: Address) -> None:
         """Raises InputError for an address that this agent may not load."""
-        if not is_loopback(host):
-            raise InputError(f"agent {self.name} may not load {host}: only loopback addresses are allowed here")
-
-
-def is_loopback(host: str) -> bool:
-    """True for literal loopback addresses and `localhost`."""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return any(address in network for network in LOOPBACK if network.version == address.version)
+        if not address.local:
+            raise InputError(f"agent {self.name} may not load {address}: only loopback addresses are allowed here")
 
 
 def divide_cpus(workers: int, available: set[int] | None = None) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from perfgate.address import Address
 from perfgate.dataset import Dataset
 from perfgate.errors import TargetError
 from perfgate.scenario.model import Scenario
@@ -18,7 +19,7 @@ from perfgate_agent.configuration import AgentConfiguration
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.ports import free_ports
 from perfgate_agent.probe import exchange
-from perfgate_agent.process import LOOPBACK, Start, StoreProcess, fill_command, start_process
+from perfgate_agent.process import Start, StoreProcess, fill_command, start_process
 from perfgate_agent.samples import find_samples
 
 
@@ -55,8 +56,8 @@ class Build:
             raise TargetError(f"target {self.target.name!r} has no variant {self.variant!r}; there are: {known}")
         return self.target.variants[self.variant]
 
-    def adapter(self, port: int) -> Adapter:
-        return make_adapter(self.target, self.dataset, LOOPBACK, port)
+    def adapter(self, address: Address) -> Adapter:
+        return make_adapter(self.target, self.dataset, address.host, address.port)
 
 
 class Host:
@@ -81,7 +82,7 @@ class Host:
         process = await self._start(build, data, free_ports(1)[0], place / "store.log", handle)
         try:
             report = await load_nodes(
-                build.adapter(process.start.port), LOOPBACK, process.start.port, build.scenario.data.num_nodes,
+                build.adapter(process.start.address), process.start.address, build.scenario.data.num_nodes,
                 build.spec.load_connections, progress=lambda fraction: progress(f"loading {build.variant}", fraction),
             )  # fmt: skip
         finally:
@@ -105,12 +106,13 @@ class Host:
         place = self._directory / f"process-{handle}"
         data = await self._data_for(build, place / "data")
         process = await self._start(build, data, port, place / "store.log", handle)
-        adapter = build.adapter(port)
+        address = process.start.address
+        adapter = build.adapter(address)
         if not build.spec.copyable:
-            await load_nodes(adapter, LOOPBACK, port, build.scenario.data.num_nodes, build.spec.load_connections)
+            await load_nodes(adapter, address, build.scenario.data.num_nodes, build.spec.load_connections)
         await self._verify_count(build, process, adapter)
         if build.spec.copyable:  # what is loaded anew has been verified with it
-            await _verify_answers(build, port, adapter)
+            await _verify_answers(build, address, adapter)
         process.check_owner()
         return handle, process
 
@@ -138,7 +140,7 @@ class Host:
         process = await start_process(start, dict(build.spec.environment))
         self.processes[handle] = process
         try:
-            await process.await_ready(build.adapter(port))
+            await process.await_ready(build.adapter(start.address))
         except BaseException:
             process.kill()
             raise
@@ -158,7 +160,7 @@ class Host:
 
     async def _verify_count(self, build: Build, process: StoreProcess, adapter: Adapter) -> None:
         try:
-            count = adapter.read_count(*await exchange(LOOPBACK, process.start.port, adapter.encode_count(), 10.0))
+            count = adapter.read_count(*await exchange(process.start.address, adapter.encode_count(), 10.0))
         except (OSError, ValueError) as error:
             raise TargetError(f"the fresh store on port {process.start.port} could not be counted: {error}") from error
         expected = build.scenario.data.num_nodes
@@ -169,8 +171,8 @@ class Host:
             )
 
 
-async def _verify_answers(build: Build, port: int, adapter: Adapter) -> None:
-    if problem := await find_samples(adapter, LOOPBACK, port, build.scenario.data.num_nodes):
+async def _verify_answers(build: Build, address: Address, adapter: Adapter) -> None:
+    if problem := await find_samples(adapter, address, build.scenario.data.num_nodes):
         raise TargetError(
             f"the fresh process of {build.variant!r} serves a copy of its loaded directory, but {problem}; set "
             "copyable = false in the target file if it cannot serve a copy"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from perfgate.address import Address
 from perfgate.errors import MeasurementError
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
@@ -27,7 +28,7 @@ class LoadOrder:
     scenario: Scenario
     seed: int
     target: Target
-    addresses: Mapping[Arm, tuple[str, int]]
+    addresses: Mapping[Arm, Address]
     segments: tuple[Segment, ...]
     lanes: tuple[int, ...]
     agents: int

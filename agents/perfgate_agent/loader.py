@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.outcome import Outcome
 from perfgate.targets.adapter import Adapter
@@ -28,18 +29,18 @@ class LoadingReport:
 
 
 class Loader:
-    """One load of `num_nodes` memories into the store at host:port."""
+    """One load of `num_nodes` memories into the store at `address`."""
 
     def __init__(
-        self, adapter: Adapter, host: str, port: int, num_nodes: int, connections: int,
+        self, adapter: Adapter, address: Address, num_nodes: int, connections: int,
         progress: Callable[[float], None] = lambda fraction: None,
     ) -> None:  # fmt: skip
         self._adapter = adapter
-        self._host, self._port = host, port
+        self._address = address
         self._num_nodes = num_nodes
         self._progress = progress
         self._connections = connections
-        self._pool = Pool(host, port, connections, self._answered, self._failed)
+        self._pool = Pool(address, connections, self._answered, self._failed)
         self._next = self._done = 0
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -55,7 +56,7 @@ class Loader:
             watch.cancel()
             await self._pool.close()
         count = await self._count()
-        if problem := await find_samples(self._adapter, self._host, self._port, self._num_nodes):
+        if problem := await find_samples(self._adapter, self._address, self._num_nodes):
             raise TargetError(f"{self._num_nodes} memories were loaded, but {problem}")
         self._progress(1.0)
         return LoadingReport(count, time.monotonic_ns() - began)
@@ -116,17 +117,15 @@ class Loader:
 
     async def _ask(self, request: bytes) -> tuple[int, bytes]:
         try:
-            return await exchange(self._host, self._port, request, REQUEST_S)
+            return await exchange(self._address, request, REQUEST_S)
         except (OSError, ValueError) as error:
             reason = str(error) or type(error).__name__
-            raise TargetError(
-                f"the store at {self._host}:{self._port} stopped answering while loading: {reason}"
-            ) from error
+            raise TargetError(f"the store at {self._address} stopped answering while loading: {reason}") from error
 
 
 async def load_nodes(
-    adapter: Adapter, host: str, port: int, num_nodes: int, connections: int,
+    adapter: Adapter, address: Address, num_nodes: int, connections: int,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> LoadingReport:  # fmt: skip
     """See Loader."""
-    return await Loader(adapter, host, port, num_nodes, connections, progress).load()
+    return await Loader(adapter, address, num_nodes, connections, progress).load()

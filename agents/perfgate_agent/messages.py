@@ -9,6 +9,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from perfgate.address import Address
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
 from perfgate.segment import Arm, Segment
@@ -25,7 +26,7 @@ class Prepare:
     target_json: str
     cache_dir: str
     lanes: tuple[int, ...]
-    addresses: Mapping[Arm, tuple[str, int]]
+    addresses: Mapping[Arm, Address]
     segments: tuple[Segment, ...]
     connections: int
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic_ns
 
+from perfgate.address import Address
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
 from perfgate.outcome import Outcome
@@ -55,7 +56,7 @@ class Part:
     plan: Plan
     lanes: tuple[int, ...]
     segments: tuple[Segment, ...]
-    addresses: Mapping[Arm, tuple[str, int]]
+    addresses: Mapping[Arm, Address]
     adapters: Mapping[Arm, Adapter]
     connections: int
     timeout_ns: int
@@ -85,8 +86,8 @@ class Player:
 
     async def open(self) -> None:
         """Open the first connections."""
-        for arm, (host, port) in self._part.addresses.items():
-            self._pools[arm] = Pool(host, port, self._part.connections, self._answered, self._failed)
+        for arm, address in self._part.addresses.items():
+            self._pools[arm] = Pool(address, self._part.connections, self._answered, self._failed)
         await asyncio.gather(*(pool.open_ahead() for pool in self._pools.values()))
         gc.collect()  # here rather than in `play`, which may have little time until the start
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
 
+from perfgate.address import Address
 from perfgate.outcome import Outcome
 from perfgate_agent.connection import Connection
 from perfgate_agent.exchange import Exchange
@@ -21,8 +22,8 @@ Failed = Callable[[Exchange, Outcome, str], None]
 class Pool:
     """`on_answer` gets complete replies, `on_failure` everything else; each exchange ends exactly once."""
 
-    def __init__(self, host: str, port: int, limit: int, on_answer: Answered, on_failure: Failed) -> None:
-        self._host, self._port, self._limit = host, port, limit
+    def __init__(self, address: Address, limit: int, on_answer: Answered, on_failure: Failed) -> None:
+        self._address, self._limit = address, limit
         self._on_answer, self._on_failure = on_answer, on_failure
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
@@ -136,7 +137,9 @@ class Pool:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, connection = await loop.create_connection(lambda: Connection(self), self._host, self._port)
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self), self._address.host, self._address.port
+                )
         except OSError as error:
             self._refused(error)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from perfgate.address import Address
 from perfgate.dataset import Dataset
 from perfgate.errors import InputError, TargetError
 from perfgate.scenario.model import Scenario
@@ -24,8 +25,7 @@ class RunningStore:
     target: Target
     scenario: Scenario
     dataset: Dataset
-    host: str
-    port: int
+    address: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +39,26 @@ class Populated:
 
 async def populate(store: RunningStore, progress: Callable[[float], None]) -> Populated:
     """Raises TargetError when nobody answers, InputError when it holds something else."""
-    adapter = make_adapter(store.target, store.dataset, store.host, store.port)
+    adapter = make_adapter(store.target, store.dataset, store.address.host, store.address.port)
     expected = store.scenario.data.num_nodes
     try:
-        status, body = await exchange(store.host, store.port, adapter.encode_count(), 10.0)
+        status, body = await exchange(store.address, adapter.encode_count(), 10.0)
         count = adapter.read_count(status, body)
     except (OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise TargetError(
-            f"no store answers at {store.host}:{store.port} ({reason}); start it, or mend --url"
-        ) from error
+        raise TargetError(f"no store answers at {store.address} ({reason}); start it, or mend --url") from error
     if count == expected:
-        if problem := await find_samples(adapter, store.host, store.port, expected):
+        if problem := await find_samples(adapter, store.address, expected):
             raise InputError(
-                f"the store at {store.host}:{store.port} holds {count} memories, as the scenario says, but not the "
+                f"the store at {store.address} holds {count} memories, as the scenario says, but not the "
                 f"scenario's: {problem}; give an empty store (it is loaded then), or the seed it was loaded with"
             )
         return Populated(count, loaded=False, load_ns=0)
     if count:
         raise InputError(
-            f"the store at {store.host}:{store.port} holds {count} memories where the scenario's data.num_nodes is "
+            f"the store at {store.address} holds {count} memories where the scenario's data.num_nodes is "
             f"{expected}: answers could not be checked; give an empty store (it is loaded then) or mend num_nodes"
         )
     connections = store.target.host.load_connections if store.target.host else LOAD_CONNECTIONS
-    report = await load_nodes(adapter, store.host, store.port, expected, connections, progress=progress)
+    report = await load_nodes(adapter, store.address, expected, connections, progress=progress)
     return Populated(report.count, loaded=True, load_ns=report.duration_ns)

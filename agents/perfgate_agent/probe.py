@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
+from perfgate.address import Address
+
 MAX_HEAD = 64 * 1024
 MAX_BODY = 8 * 1024 * 1024
 
 
-async def exchange(host: str, port: int, request: bytes, timeout_s: float) -> tuple[int, bytes]:
+async def exchange(address: Address, request: bytes, timeout_s: float) -> tuple[int, bytes]:
     """Send one request on a connection of its own; returns (status, body).
 
     Raises OSError (incl. TimeoutError) when nobody answers and ValueError for what is no HTTP reply.
     """
     async with asyncio.timeout(timeout_s):
-        reader, writer = await asyncio.open_connection(host, port, limit=MAX_HEAD)
+        reader, writer = await asyncio.open_connection(address.host, address.port, limit=MAX_HEAD)
         try:
             writer.write(request)
             return await _reply(reader)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.targets.adapter import Adapter
 from perfgate.targets.model import HostSpec
@@ -35,6 +36,11 @@ class Start:
     data_dir: Path
     log: Path
     cpus: tuple[int, ...]
+
+    @property
+    def address(self) -> Address:
+        """Where it answers."""
+        return Address(LOOPBACK, self.port)
 
 
 def fill_command(command: Sequence[str], port: int, data_dir: Path, embedding_dim: int) -> tuple[str, ...]:
@@ -105,7 +111,7 @@ class StoreProcess:
             return False
         self.check_owner()
         try:
-            status, _ = await exchange(LOOPBACK, self.start.port, adapter.alive_request(), 2.0)
+            status, _ = await exchange(self.start.address, adapter.alive_request(), 2.0)
         except (OSError, ValueError):
             return False
         return status < 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
@@ -14,14 +15,14 @@ LEAST_SHARE = 0.25
 REQUEST_S = 60.0
 
 
-async def find_samples(adapter: Adapter, host: str, port: int, num_nodes: int) -> str:
+async def find_samples(adapter: Adapter, address: Address, num_nodes: int) -> str:
     """Empty when enough is found: half of some memories by their text, and a quarter of the nearest to some queries.
     Otherwise what is not. How many answers a build gets right is for the gate to compare; that it gets few right is
     a broken set-up, such as a store that does not read its index back from a copied directory.
 
     Raises TargetError when it does not answer.
     """
-    asker = _Asker(adapter, host, port)
+    asker = _Asker(adapter, address)
     if Operation.RECALL in adapter.operations:
         lost = []
         for number in range(SAMPLES):
@@ -40,19 +41,19 @@ async def find_samples(adapter: Adapter, host: str, port: int, num_nodes: int) -
 
 
 class _Asker:
-    def __init__(self, adapter: Adapter, host: str, port: int) -> None:
+    def __init__(self, adapter: Adapter, address: Address) -> None:
         self._adapter = adapter
-        self._host, self._port = host, port
+        self._address = address
 
     async def ask(self, operation: Operation, key: int) -> tuple[int, int, str]:
         """(found, expected, why so few)."""
         request = self._adapter.encode(operation, key, 0)
         try:
-            status, body = await exchange(self._host, self._port, request, REQUEST_S)
+            status, body = await exchange(self._address, request, REQUEST_S)
         except (OSError, ValueError) as error:
             reason = str(error) or type(error).__name__
             raise TargetError(
-                f"the store at {self._host}:{self._port} stopped answering {operation.value} before the run: {reason}"
+                f"the store at {self._address} stopped answering {operation.value} before the run: {reason}"
             ) from error
         judged = self._adapter.judge(operation, key, 0, status, body, deep=True)
         if judged.outcome is not Outcome.OK:

@@ -14,7 +14,7 @@ from perfgate.scenario import scenario_from_json
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm
 from perfgate.targets.load import target_from_json
-from perfgate.wire.convert import report_to_wire, segment_from_wire
+from perfgate.wire.convert import address_from_wire, address_to_wire, report_to_wire, segment_from_wire
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate_agent.configuration import AgentConfiguration
 from perfgate_agent.host import Build, Host
@@ -122,11 +122,12 @@ class AgentSession:
 
     async def _populate(self, command: pb.Command) -> pb.Event:
         order = command.populate
-        self._configuration.check_address(order.address.host)
+        address = address_from_wire(order.address)
+        self._configuration.check_address(address)
         scenario, seed = _scenario(order.scenario)
         store = RunningStore(
             target_from_json(order.target_json), scenario, await self._dataset(scenario, seed),
-            order.address.host, order.address.port,
+            address,
         )  # fmt: skip
         done = await populate(store, lambda fraction: self._progress(command.id, "loading", fraction))
         return pb.Event(populated=pb.Populated(memories=done.memories, loaded=done.loaded, load_ns=done.load_ns))
@@ -141,7 +142,7 @@ class AgentSession:
             launched=pb.Launched(
                 processes=[
                     pb.Process(
-                        handle=handle, host="127.0.0.1", port=process.start.port, pid=process.pid,
+                        handle=handle, address=address_to_wire(process.start.address), pid=process.pid,
                         start_ns=process.start_ns, cpus=process.start.cpus,
                     )
                     for handle, process in launched
@@ -163,14 +164,15 @@ class AgentSession:
         order = command.prepare_load
         scenario, seed = _scenario(order.scenario)
         await self._dataset(scenario, seed)
-        for address in order.addresses:
-            self._configuration.check_address(address.host)
+        addresses = {Arm(message.arm): address_from_wire(message) for message in order.addresses}
+        for address in addresses.values():
+            self._configuration.check_address(address)
         await self._load.prepare(
             LoadOrder(
                 scenario=scenario,
                 seed=seed,
                 target=target_from_json(order.target_json),
-                addresses={Arm(address.arm): (address.host, address.port) for address in order.addresses},
+                addresses=addresses,
                 segments=tuple(segment_from_wire(segment) for segment in order.segments),
                 lanes=tuple(order.lanes),
                 agents=max(1, order.agents),

@@ -111,7 +111,9 @@ def prepare(order: Prepare, name: str) -> Part:
         lanes=order.lanes,
         segments=order.segments,
         addresses=order.addresses,
-        adapters={arm: make_adapter(target, dataset, *address) for arm, address in order.addresses.items()},
+        adapters={
+            arm: make_adapter(target, dataset, address.host, address.port) for arm, address in order.addresses.items()
+        },
         connections=order.connections,
         timeout_ns=plan.scenario.connection.timeout_ns,
     )

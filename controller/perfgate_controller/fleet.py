@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from perfgate.address import Address
 from perfgate.interval import Interval
 from perfgate.plan import LANES, share_lanes
 from perfgate.scenario.model import Scenario
@@ -53,7 +54,7 @@ class Fleet:
 
     async def load(
         self, scenario: Scenario, seed: int, target: Target,
-        addresses: Mapping[Arm, tuple[str, int]], segments: Sequence[Segment],
+        addresses: Mapping[Arm, Address], segments: Sequence[Segment],
     ) -> list[LoadResult]:  # fmt: skip
         """Prepare on all agents, start together, wait for the end. Cancelling it ends the load; what was measured
         until then still arrives. Raises FleetError when an agent is lost."""

@@ -159,7 +159,7 @@ class Gate:
                 died.set_exception(TargetError(_death(request.builds, arms[handle], number, status, output)))
 
         self._fleet.host.on_exit = on_exit
-        addresses = {arm: (process.host, process.port) for arm, process in running.items()}
+        addresses = {arm: process.address for arm, process in running.items()}
         load = asyncio.ensure_future(
             self._fleet.load(request.scenario, request.seed, request.target, addresses, schedule.segments)
         )
@@ -235,7 +235,7 @@ def make_pair(
         couples=tuple(drop_laggards(couple, policy) for couple in collector.couples(schedule)),
         warmup=collector.warmups(),
         start_ns={arm: process.start_ns for arm, process in running.items()},
-        ports={arm: process.port for arm, process in running.items()},
+        ports={arm: process.address.port for arm, process in running.items()},
         cpus={arm: process.cpus for arm, process in running.items()},
         steal_fraction=max((result.steal_fraction for result in results), default=0.0),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import grpc
 
 from perfgate import __version__, errors
+from perfgate.address import Address
 from perfgate.errors import FleetError, PerfgateError
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
@@ -20,7 +21,13 @@ from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
 from perfgate.units import NS_PER_S
 from perfgate.wire import version
-from perfgate.wire.convert import interval_from_wire, report_from_wire, segment_to_wire
+from perfgate.wire.convert import (
+    address_from_wire,
+    address_to_wire,
+    interval_from_wire,
+    report_from_wire,
+    segment_to_wire,
+)
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate.wire.v1 import wire_pb2_grpc as rpc
 
@@ -40,8 +47,7 @@ class Running:
     """A store process on the agent's machine."""
 
     handle: int
-    host: str
-    port: int
+    address: Address
     pid: int
     start_ns: int
     cpus: tuple[int, ...]
@@ -128,10 +134,10 @@ class AgentLink:
         order = pb.InstallBuild(target=target, variant=variant, scenario=_reference(scenario, seed))
         return (await self._call(pb.Command(install_build=order))).build_installed
 
-    async def populate(self, target: Target, scenario: Scenario, seed: int, host: str, port: int) -> pb.Populated:
+    async def populate(self, target: Target, scenario: Scenario, seed: int, address: Address) -> pb.Populated:
         """Verify or load the data of a store that runs already."""
         order = pb.Populate(
-            scenario=_reference(scenario, seed), target_json=target.source, address=pb.Address(host=host, port=port)
+            scenario=_reference(scenario, seed), target_json=target.source, address=address_to_wire(address)
         )
         return (await self._call(pb.Command(populate=order))).populated
 
@@ -140,7 +146,9 @@ class AgentLink:
         order = pb.Launch(target=target, variants=variants, scenario=_reference(scenario, seed))
         launched = (await self._call(pb.Command(launch=order))).launched
         return [
-            Running(process.handle, process.host, process.port, process.pid, process.start_ns, tuple(process.cpus))
+            Running(
+                process.handle, address_from_wire(process.address), process.pid, process.start_ns, tuple(process.cpus)
+            )
             for process in launched.processes
         ]
 
@@ -148,14 +156,14 @@ class AgentLink:
         await self._call(pb.Command(terminate=pb.Terminate(handle=handle)))
 
     async def prepare_load(
-        self, scenario: Scenario, seed: int, target: Target, addresses: dict[Arm, tuple[str, int]],
+        self, scenario: Scenario, seed: int, target: Target, addresses: dict[Arm, Address],
         segments: Sequence[Segment], lanes: Sequence[int], agents: int,
     ) -> None:  # fmt: skip
         """Everything a run needs, so that it can start at a moment's notice."""
         order = pb.PrepareLoad(
             scenario=_reference(scenario, seed),
             target_json=target.source,
-            addresses=[pb.Address(arm=int(arm), host=host, port=port) for arm, (host, port) in addresses.items()],
+            addresses=[address_to_wire(address, arm) for arm, address in addresses.items()],
             segments=[segment_to_wire(segment) for segment in segments],
             lanes=lanes,
             agents=agents,

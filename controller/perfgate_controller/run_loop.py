@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from perfgate.address import Address
 from perfgate.errors import FleetError, PerfgateError, TargetError
 from perfgate.interval_log import IntervalWriter
 from perfgate.progress import Note, PhaseProgress, Progress
@@ -24,8 +25,6 @@ from perfgate_controller.phases import Phases
 from perfgate_controller.record import run_record
 from perfgate_controller.schedule import single_run
 from perfgate_controller.ticker import ticking
-
-Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,8 @@ class LoadRun:
     async def _store(self) -> AsyncIterator[Address]:
         request, host = self._request, self._fleet.host
         if request.address is not None:
-            with self._phases.phase("verify data", f"{request.address[0]}:{request.address[1]}"):
-                done = await host.populate(request.target, request.scenario, request.seed, *request.address)
+            with self._phases.phase("verify data", str(request.address)):
+                done = await host.populate(request.target, request.scenario, request.seed, request.address)
                 did = f"loaded in {format_duration(done.load_ns)}" if done.loaded else "there already"
                 self._progress.handle(Note(f"{done.memories:,} memories {did}"))
             yield request.address
@@ -112,7 +111,7 @@ class LoadRun:
         died: list[str] = []
         host.on_exit = lambda handle, status, output: died.append(f"it ended with status {status}: {output}")
         try:
-            yield process.host, process.port
+            yield process.address
         finally:
             with contextlib.suppress(FleetError, TargetError):
                 await host.terminate(process.handle)
@@ -121,7 +120,7 @@ class LoadRun:
 
     def _record(self, collector: Collector, broken: str) -> RunRecord:
         request = self._request
-        build = "{}:{}".format(*request.address) if request.address else request.variant
+        build = str(request.address) if request.address else request.variant
         return run_record(
             request.scenario, request.seed, request.target, build, collector, broken,
             started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,

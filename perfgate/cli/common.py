@@ -119,14 +119,6 @@ def parse_time(text: str | None, option: str) -> int | None:
     return seconds_to_ns(float(match[1]) * {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}[match[2]])
 
 
-def parse_url(text: str) -> tuple[str, int]:
-    """Raises InputError for anything but http://HOST:PORT."""
-    match = re.fullmatch(r"(?:http://)?([^/:\s]+):(\d{1,5})/?", text.strip())
-    if not match or not 0 < int(match[2]) < 65536:
-        raise InputError(f"--url {text!r}: give the store's address as http://127.0.0.1:7432")
-    return match[1], int(match[2])
-
-
 def run_with_fleet(order: Order, work: Work[T]) -> T:
     """Bring the agents up, do the work with live progress, take everything down again."""
     from perfgate.report.live import make_progress

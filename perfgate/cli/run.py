@@ -30,7 +30,12 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_load_arguments(parser)
     parser.add_argument("--variant", default=None, help="the build to start (default: the target file's first)")
-    parser.add_argument("--url", default=None, help="load this running store instead, as http://127.0.0.1:7432")
+    parser.add_argument(
+        "--url",
+        default=None,
+        metavar="URL",
+        help="load this running store instead, as http://127.0.0.1:7432, https://… or unix:/PATH",
+    )
     parser.add_argument(
         "--warmup", default="2s", metavar="TIME", help="load before the measured time, discarded (default: %(default)s)"
     )
@@ -40,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate_controller.fleet import Fleet
     from perfgate_controller.run_loop import LoadRun, RunRequest
 
-    from perfgate.cli.common import finish, open_order, parse_time, parse_url, print_run, run_with_fleet
+    from perfgate.address import Address
+    from perfgate.cli.common import finish, open_order, parse_time, print_run, run_with_fleet
     from perfgate.progress import Progress
     from perfgate.run import RunRecord
 
@@ -53,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         variant=order.variant("--variant", arguments.variant or first) if arguments.url is None else "",
         directory=order.directory,
         warmup_ns=parse_time(arguments.warmup, "--warmup") or 0,
-        address=parse_url(arguments.url) if arguments.url else None,
+        address=Address.parse(arguments.url, "--url") if arguments.url is not None else None,
     )
 
     async def load(fleet: Fleet, progress: Progress) -> RunRecord:

@@ -167,7 +167,7 @@ def reproduce(record: RunRecord) -> str:
         for arm in Arm:
             words += [f"--{arm.name.lower()}", record.builds.get(arm, "?")]
     elif (build := record.builds.get(Arm.BASE)) and ":" in build:
-        words += ["--url", f"http://{build}"]
+        words += ["--url", build if "://" in build or build.startswith("unix:") else f"http://{build}"]
     elif build:
         words += ["--variant", build]
     return f"perfgate {record.kind} SCENARIO --target TARGET {shlex.join([*words, '--seed', str(record.seed)])}"

@@ -71,7 +71,7 @@ class Adapter(Protocol):
 
 
 def make_adapter(target: Target, dataset: Dataset, host: str, port: int) -> Adapter:
-    """The adapter that the target names, for a store at host:port."""
+    """The adapter that the target names, for a store that requests name as host:port, or as host where port is 0."""
     kind = ADAPTERS[target.adapter]
     factory = getattr(importlib.import_module(kind.module), kind.factory)
     return cast(Adapter, factory(target, dataset, host, port))

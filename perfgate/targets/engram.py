@@ -25,7 +25,7 @@ class EngramAdapter:
         options = target.options
         self.operations = target.operations
         self._dataset = dataset
-        self._host = f"Host: {f'[{host}]' if ':' in host else host}:{port}\r\n".encode()
+        self._host = f"Host: {f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}\r\n".encode()
         self._confidence = str(float(options["confidence"])).encode()
         self._space = str(options["space"])
         self._spaces = [self._space_line(number) for number in range(dataset.spaces)]

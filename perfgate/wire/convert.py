@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from perfgate.address import Address
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval, OperationInterval
 from perfgate.load_report import LoadReport
@@ -96,6 +97,17 @@ def interval_from_wire(message: pb.Interval) -> Interval:
         worker=message.worker,
         examples=tuple(message.examples),
     )
+
+
+ADDRESS_FIELDS = tuple(Address.__dataclass_fields__)
+
+
+def address_to_wire(address: Address, arm: Arm = Arm.BASE) -> pb.Address:
+    return pb.Address(arm=int(arm), **{name: getattr(address, name) for name in ADDRESS_FIELDS})
+
+
+def address_from_wire(message: pb.Address) -> Address:
+    return Address(**{name: getattr(message, name) for name in ADDRESS_FIELDS})
 
 
 def segment_to_wire(segment: Segment) -> pb.Segment:
