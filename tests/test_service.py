@@ -65,7 +65,7 @@ async def test_a_target_that_the_agent_does_not_know_is_refused(agent: str, tmp_
 async def test_an_address_off_loopback_is_never_loaded(agent: str, tmp_path: Path) -> None:
     scenario, target = load_scenario(write_scenario(tmp_path)), load_target(write_target(tmp_path))
     async with dial([agent], "run") as fleet:
-        with pytest.raises(InputError, match=r"may not load 192\.0\.2\.1"):
+        with pytest.raises(InputError, match=r"may not load http://192\.0\.2\.1:80"):
             await fleet.host.populate(target, scenario, 1, Address("192.0.2.1", 80))
 
 
