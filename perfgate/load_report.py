@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from perfgate.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
     """due = completed + failed + abandoned when nothing was lost. saturated: load was cut because the store fell
-    behind beyond the bound; lost: the store refused every connection; stopped: somebody ended the run early.
-    cpu_ns, wall_ns: of the worker process during the run."""
+    behind beyond the bound; lost: the store refused every connection; stopped: somebody ended the run early. usage: what
+    the worker process used of its machine meanwhile."""
 
     worker: str
     due: int
@@ -20,9 +22,7 @@ class LoadReport:
     saturated: bool = False
     lost: bool = False
     stopped: bool = False
-    cpu_ns: int = 0
-    wall_ns: int = 0
-    involuntary_switches: int = 0
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def reconciles(self) -> bool:

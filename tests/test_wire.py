@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from interval_values import INTERVALS
+from usage_values import USAGES
 
 from perfgate.interval import Interval, OperationInterval
 from perfgate.load_report import LoadReport
 from perfgate.outcome import OUTCOMES
 from perfgate.segment import Arm, Segment, SegmentKind
+from perfgate.usage import Usage
 from perfgate.wire.convert import (
     histogram_from_wire,
     interval_from_wire,
@@ -18,6 +20,8 @@ from perfgate.wire.convert import (
     report_to_wire,
     segment_from_wire,
     segment_to_wire,
+    usage_from_wire,
+    usage_to_wire,
 )
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate.wire.version import PROTOCOL, mismatch
@@ -32,8 +36,20 @@ def test_an_interval_comes_out_as_it_went_in(interval: Interval) -> None:
 def test_a_segment_and_a_report_come_out_as_they_went_in() -> None:
     segment = Segment(3, Arm.CANDIDATE, SegmentKind.WARMUP, -1, 5, 10, 20)
     assert segment_from_wire(segment_to_wire(segment)) == segment
-    report = LoadReport("w", 10, 9, 8, 1, 1, saturated=True, cpu_ns=5)
+    report = LoadReport("w", 10, 9, 8, 1, 1, saturated=True)
     assert report_from_wire(report_to_wire(report)) == report
+
+
+@given(USAGES)
+def test_a_usage_comes_out_as_it_went_in_and_what_was_unknown_stays_unknown(usage: Usage) -> None:
+    data = usage_to_wire(usage).SerializeToString()
+    assert usage_from_wire(pb.Usage.FromString(data)) == usage
+
+
+def test_a_report_of_an_older_agent_has_no_usage() -> None:
+    report = report_from_wire(pb.WorkerReport(worker="w", due=1, completed=1, cpu_ns=5, wall_ns=7))
+    assert not report.usage.known
+    assert report.reconciles
 
 
 def test_a_histogram_of_an_unknown_geometry_is_refused_with_the_remedy() -> None:

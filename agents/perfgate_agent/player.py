@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +17,13 @@ from perfgate.plan import Plan
 from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.targets.adapter import Adapter
 from perfgate.units import NS_PER_S
+from perfgate.usage import Usage
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.ledger import Ledger
 from perfgate_agent.pacer import Pacer
 from perfgate_agent.pool import Pool
 from perfgate_agent.source import exchanges
+from perfgate_agent.usage import UsageMeter, measured_windows
 
 AHEAD = 256
 """Requests that are ready before their time."""
@@ -106,23 +107,25 @@ class Player:
         self._fill(AHEAD)
         for pool in self._pools.values():
             pool.refused_since_ns = 0  # what was refused before the start says nothing of the run
-        before, began = resource.getrusage(resource.RUSAGE_SELF), monotonic_ns()
+        self._meter = UsageMeter(measured_windows(part.segments, start_ns))
+        self._meter.start()
         gc.freeze()
         gc.disable()  # no collection inside a measured slice
         self._pacer = Pacer(self._due)
         sweeper = asyncio.ensure_future(self._sweep())
         try:
-            self._pacer.set(self._ready[0].at_ns if self._ready else began)
+            self._pacer.set(self._ready[0].at_ns if self._ready else monotonic_ns())
             await self._ended.wait()
         finally:
             sweeper.cancel()
             self._pacer.close()
             for pool in self._pools.values():
                 await pool.close()
+            usage = self._meter.stop()
             gc.enable()
             gc.unfreeze()
         self._ledger.finish()
-        return self._report(before, began)
+        return self._report(usage)
 
     # --- in time -----------------------------------------------------------------------------------------------
 
@@ -271,6 +274,7 @@ class Player:
         """Timeouts, a lost store, and the end of patience."""
         while True:
             await asyncio.sleep(SWEEP_S)
+            self._meter.sample()
             now = monotonic_ns()
             for pool in self._pools.values():
                 pool.sweep(now, self._part.timeout_ns)
@@ -284,13 +288,9 @@ class Player:
             self._plan_idle()
             self._check_end()
 
-    def _report(self, before: resource.struct_rusage, began_ns: int) -> LoadReport:
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    def _report(self, usage: Usage) -> LoadReport:
         due, sent, completed, failed, abandoned = self._ledger.counts
         return LoadReport(
             worker=self._part.name, due=due, sent=sent, completed=completed, failed=failed, abandoned=abandoned,
-            saturated=self._saturated, lost=self._lost, stopped=self._stopped,
-            cpu_ns=round(cpu * NS_PER_S), wall_ns=monotonic_ns() - began_ns,
-            involuntary_switches=after.ru_nivcsw - before.ru_nivcsw,
+            saturated=self._saturated, lost=self._lost, stopped=self._stopped, usage=usage,
         )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from perfgate.address import Address
@@ -11,6 +13,7 @@ from perfgate.load_report import LoadReport
 from perfgate.operation import OPERATIONS
 from perfgate.outcome import by_code
 from perfgate.segment import Arm, Segment, SegmentKind
+from perfgate.usage import ThreadUsage, Usage
 from perfgate.wire.v1 import wire_pb2 as pb
 
 GEOMETRY = 1
@@ -134,12 +137,46 @@ def segment_from_wire(message: pb.Segment) -> Segment:
     )
 
 
-REPORT_FIELDS = tuple(LoadReport.__dataclass_fields__)
+REPORT_FIELDS = tuple(name for name in LoadReport.__dataclass_fields__ if name != "usage")
 
 
 def report_to_wire(report: LoadReport) -> pb.WorkerReport:
-    return pb.WorkerReport(**{name: getattr(report, name) for name in REPORT_FIELDS})
+    usage = report.usage
+    return pb.WorkerReport(
+        **{name: getattr(report, name) for name in REPORT_FIELDS},
+        cpu_ns=usage.cpu_ns,
+        wall_ns=usage.wall_ns,
+        involuntary_switches=usage.involuntary_switches,
+        usage=usage_to_wire(usage),
+    )
 
 
 def report_from_wire(message: pb.WorkerReport) -> LoadReport:
-    return LoadReport(**{name: getattr(message, name) for name in REPORT_FIELDS})
+    return LoadReport(**{name: getattr(message, name) for name in REPORT_FIELDS}, usage=usage_from_wire(message.usage))
+
+
+THREAD_FIELDS = tuple(ThreadUsage.__dataclass_fields__)
+USAGE_FIELDS = tuple(name for name in Usage.__dataclass_fields__ if name not in ("cpus", "threads"))
+
+
+def usage_to_wire(usage: Usage) -> pb.Usage:
+    return pb.Usage(
+        **{name: getattr(usage, name) for name in USAGE_FIELDS},
+        cpus=usage.cpus,
+        threads=[pb.ThreadUsage(**{name: getattr(one, name) for name in THREAD_FIELDS}) for one in usage.threads],
+    )
+
+
+def usage_from_wire(message: pb.Usage) -> Usage:
+    """What the other side did not know is None, as it was."""
+    return Usage(
+        **{name: _maybe(message, name) for name in USAGE_FIELDS},
+        cpus=tuple(message.cpus),
+        threads=tuple(ThreadUsage(**{name: _maybe(one, name) for name in THREAD_FIELDS}) for one in message.threads),
+    )
+
+
+def _maybe(message: pb.Usage | pb.ThreadUsage, name: str) -> Any:
+    if message.DESCRIPTOR.fields_by_name[name].has_presence and not message.HasField(name):
+        return None
+    return getattr(message, name)
