@@ -42,3 +42,12 @@ def format_count(count: float) -> str:
 def format_percent(fraction: float, *, signed: bool = False) -> str:
     """A fraction as percent: 0.0512 is `5.1 %`; signed gives `+5.1 %`."""
     return f"{fraction * 100:+.1f} %" if signed else f"{fraction * 100:.1f} %"
+
+
+def format_bytes(count: float) -> str:
+    """A number of bytes with three significant digits: `61.4 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"

@@ -190,21 +190,15 @@ def _operations(plan: Plan, counts: Counts) -> list[str]:
 
 
 def _data(plan: Plan) -> list[str]:
+    from perfgate.units import format_bytes
+
     data = plan.scenario.data
     spaces = f"{data.memory_spaces:,} memory spaces" if data.memory_spaces > 1 else "1 memory space"
     return [
         f"{data.num_nodes:,} nodes of {data.embedding_dim:,} dimensions ({data.embedding.kind}) in {spaces}",
         f"{plan.num_queries:,} queries, a pool of {plan.store_pool:,} vectors to store; "
-        f"{_bytes(data_bytes(plan))} of vectors in all",
+        f"{format_bytes(data_bytes(plan))} of vectors in all",
     ]
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:,.1f} TB"
 
 
 def _write_file(path: Path, plan: Plan, counts: Counts) -> None:
