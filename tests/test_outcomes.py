@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from fault_server import OK, Answer, FaultServer, always, silent
 from load_cases import MS, outcomes, part, plan, run, segments
-from perfgate_agent import connection
+from perfgate_agent import reply_reader
 from perfgate_agent.ports import free_ports
 
 from perfgate.outcome import Outcome
@@ -38,16 +38,16 @@ REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
             Outcome.BAD_REPLY, "Upgrade", id="upgrade",
         ),
         pytest.param(always(OK + OK), Outcome.BAD_REPLY, "more replies", id="two replies at once"),
-        pytest.param(always(REPLY % (101, b"x" * 101)), Outcome.BAD_REPLY, "100 bytes", id="body over the bound"),
-        pytest.param(always(REPLY % (9_999, b"x" * 101)), Outcome.BAD_REPLY, "100 bytes", id="endless body"),
-        pytest.param(always(REPLY % (5, b"wr"), close=True), Outcome.RESET, "before the reply", id="cut short"),
-        pytest.param(always(close=True), Outcome.RESET, "before the reply", id="closed without a reply"),
+        pytest.param(always(REPLY % (101, b"x" * 101)), Outcome.TOO_LARGE, "100 bytes", id="body over the bound"),
+        pytest.param(always(REPLY % (9_999, b"x" * 101)), Outcome.TOO_LARGE, "100 bytes", id="endless body"),
+        pytest.param(always(REPLY % (5, b"wr"), close=True), Outcome.TRUNCATED, "closed after", id="cut short"),
+        pytest.param(always(close=True), Outcome.RESET, "before the first", id="closed without a reply"),
     ],
 )  # fmt: skip
 async def test_each_reply_has_its_outcome(
     answer: Answer, expected: Outcome, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "MAX_BODY", 100)
+    monkeypatch.setattr(reply_reader, "MAX_BODY", 100)
     async with FaultServer(answer) as server:
         report, intervals = await run(part([server], plan(), segments(200)))
     assert outcomes(intervals) == {expected: 40}
@@ -58,7 +58,7 @@ async def test_each_reply_has_its_outcome(
 
 
 async def test_a_body_just_within_the_bound_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "MAX_BODY", 100)
+    monkeypatch.setattr(reply_reader, "MAX_BODY", 100)
     async with FaultServer(always(REPLY % (100, b"x" * 100))) as server:
         _, intervals = await run(part([server], plan(), segments(200)))
     assert outcomes(intervals) == {Outcome.OK: 40}

@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
 from perfgate.interval import Interval
-from perfgate.operation import OPERATIONS
 from perfgate.outcome import Outcome
 from perfgate.segment import Arm
 from perfgate.targets.adapter import Adapter
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.recorder import Bucket
+from perfgate_agent.reply import Body, judge
 
 JUDGED_AT_ONCE = 4
 
@@ -30,7 +30,7 @@ class Ledger:
         self._distilling: Iterator[Interval | None] | None = None
         self.buckets: list[Bucket] = []
         """Those that are not emitted yet, oldest first."""
-        self.replies: deque[tuple[Exchange, int, bytes]] = deque()
+        self.replies: deque[tuple[Exchange, int, Body]] = deque()
         """Complete replies, with status and body, that wait to be judged."""
         self.counts = (0, 0, 0, 0, 0)
         """(due, sent, completed, failed, abandoned) of the intervals emitted so far."""
@@ -55,10 +55,7 @@ class Ledger:
             exchange, status, body = replies.popleft()
             bucket = exchange.bucket
             assert bucket is not None
-            judged = adapters[bucket.segment.arm].judge(
-                OPERATIONS[exchange.code], exchange.key, exchange.index, status, body, exchange.checked
-            )
-            bucket.answered(exchange, judged)
+            bucket.answered(exchange, judge(adapters[bucket.segment.arm], exchange, status, body))
         return True
 
     def distil_step(self) -> bool:

@@ -11,9 +11,11 @@ from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.outcome import Outcome
 from perfgate.targets.adapter import Adapter
+from perfgate_agent.content import BadContent
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.pool import Pool
 from perfgate_agent.probe import exchange
+from perfgate_agent.reply import Body, plain
 from perfgate_agent.samples import find_samples
 
 REQUEST_S = 60.0
@@ -68,10 +70,14 @@ class Loader:
             self._next += 1
             self._pool.submit(request)
 
-    def _answered(self, request: Exchange, status: int, body: bytes) -> None:
+    def _answered(self, request: Exchange, status: int, body: Body) -> None:
         if self._finished.done():
             return
-        if problem := self._adapter.loaded(status, body):
+        try:
+            problem = self._adapter.loaded(status, plain(body))
+        except BadContent as error:
+            problem = str(error)
+        if problem:
             self._fail(request, problem)
             return
         self._done += 1

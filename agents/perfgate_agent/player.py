@@ -22,6 +22,7 @@ from perfgate_agent.exchange import Exchange
 from perfgate_agent.ledger import Ledger
 from perfgate_agent.pacer import Pacer
 from perfgate_agent.pool import Pool
+from perfgate_agent.reply import Body
 from perfgate_agent.source import exchanges
 from perfgate_agent.usage import UsageMeter, measured_windows
 
@@ -51,7 +52,11 @@ BACKLOG_MIN = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One worker's part of a run: which lanes of the plan, to where. connections: the most to one store."""
+    """One worker's part of a run: which lanes of the plan, to where. connections: the most to one store.
+
+    closed_loop: send whenever a connection is free, whatever the plan's times say, until its segments' end. For benchmarks
+    only, and only in the engine: a closed loop hides what requests would have waited for.
+    """
 
     name: str
     plan: Plan
@@ -61,6 +66,7 @@ class Part:
     adapters: Mapping[Arm, Adapter]
     connections: int
     timeout_ns: int
+    closed_loop: bool = False
 
 
 class Player:
@@ -151,7 +157,7 @@ class Player:
         if len(ready) < AHEAD_URGENT:
             self._plan_idle()
 
-    def _answered(self, exchange: Exchange, status: int, body: bytes) -> None:
+    def _answered(self, exchange: Exchange, status: int, body: Body) -> None:
         replies, arms = self._ledger.replies, self._open
         arms[exchange.bucket.segment.arm] -= 1  # type: ignore[union-attr]
         exchange.payload = b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
@@ -11,11 +12,15 @@ from perfgate.address import Address
 from perfgate.outcome import Outcome
 from perfgate_agent.connection import Connection
 from perfgate_agent.exchange import Exchange
+from perfgate_agent.reply import Body
+from perfgate_agent.tls import client_context
 
 OPEN_AHEAD = 8
 CONNECT_S = 5.0
+LOCAL_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+"""Of this machine, not of the store."""
 
-Answered = Callable[[Exchange, int, bytes], None]
+Answered = Callable[[Exchange, int, Body], None]
 Failed = Callable[[Exchange, Outcome, str], None]
 
 
@@ -24,6 +29,7 @@ class Pool:
 
     def __init__(self, address: Address, limit: int, on_answer: Answered, on_failure: Failed) -> None:
         self._address, self._limit = address, limit
+        self._tls = client_context(address)
         self._on_answer, self._on_failure = on_answer, on_failure
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
@@ -92,7 +98,7 @@ class Pool:
             connection.abort()
         await asyncio.sleep(0)
 
-    def answered(self, connection: Connection, exchange: Exchange, status: int, body: bytes, keep: bool) -> None:
+    def answered(self, connection: Connection, exchange: Exchange, status: int, body: Body, keep: bool) -> None:
         """Called by a connection; the next request goes out before this reply is looked at."""
         if not keep:
             self.discard(connection)
@@ -134,13 +140,10 @@ class Pool:
         task.add_done_callback(self._opening.discard)
 
     async def _open(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self), self._address.host, self._address.port
-                )
-        except OSError as error:
+                connection = await self._connect()
+        except OSError as error:  # which TimeoutError and ssl.SSLError are, too
             self._refused(error)
             return
         self.refused_since_ns = 0
@@ -153,11 +156,25 @@ class Pool:
         else:
             self._idle.append(connection)
 
+    async def _connect(self) -> Connection:
+        """With TLS, the handshake included."""
+        loop, address = asyncio.get_running_loop(), self._address
+        if address.path:
+            return (await loop.create_unix_connection(lambda: Connection(self), address.path))[1]
+        name = address.certificate_name if self._tls else None
+        return (
+            await loop.create_connection(
+                lambda: Connection(self), address.host, address.port, ssl=self._tls, server_hostname=name
+            )
+        )[1]
+
     def _refused(self, error: OSError) -> None:
-        if not self._all and not self.refused_since_ns:
+        local = error.errno in LOCAL_ERRORS
+        if not self._all and not local and not self.refused_since_ns:
             self.refused_since_ns = monotonic_ns()
         if self._waiting and not self._all:
             exchange = self._waiting.popleft()
             exchange.done_ns = monotonic_ns()
-            self.failed(exchange, Outcome.REFUSED, f"{type(error).__name__}: {error}")
+            outcome = Outcome.LOCAL_LIMIT if local else Outcome.REFUSED
+            self.failed(exchange, outcome, f"{type(error).__name__}: {error}")
             asyncio.get_running_loop().call_later(0.001, self._replace)
