@@ -2,7 +2,8 @@
 
 Arrivals are numbered in order of time; arrival n belongs to lane n mod LANES. Whoever holds a lane sends its
 requests, so the union is the same however lanes are shared. What an arrival asks for comes from the random stream of
-its one-second block, so that any window can be made without what came before it, in memory of a few blocks.
+its one-second block, so that any window can be made without what came before it, in memory of a few blocks. Recalls
+that follow stores are added to them (see followers).
 Arrivals go on after the scenario's duration: the gate asks for as many windows as it has time for.
 """
 
@@ -10,16 +11,17 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perfgate.arrivals import make_arrivals
 from perfgate.arrivals.process import BLOCK_NS
-from perfgate.arrivals.registry import make_intensity
 from perfgate.arrivals.streams import Purpose, stream
 from perfgate.errors import InputError
+from perfgate.followers import Followers
+from perfgate.mix import make_mix
 from perfgate.operation import OPERATIONS, Operation
 from perfgate.requests import Requests
 from perfgate.scenario.model import MAX_QUERIES, MAX_STORE_POOL, Scenario
@@ -44,30 +46,44 @@ class Plan:
         self.lanes = LANES
         self.duration_ns = scenario.duration_ns
         self.num_queries = min(scenario.data.num_nodes, MAX_QUERIES)
-        self.store_pool = max(1, min(math.ceil(self._expected()), MAX_STORE_POOL))
         self._arrivals = make_arrivals(scenario.arrival, self.seed)
-        self._codes = np.array([OPERATIONS.index(operation) for operation in scenario.weights], dtype=np.uint8)
-        # Rounded, so that weights on different scales give the same plan in spite of their last bits.
-        self._thresholds = np.round(np.cumsum(list(scenario.weights.values())), 12)[:-1]
-        self._blocks: OrderedDict[int, Requests] = OrderedDict()
+        self._mix = make_mix(scenario, self._arrivals)
+        correlation = scenario.correlation
+        self._followers = Followers(correlation, self.seed, CHECKED_SHARE) if correlation else None
+        self.store_pool = max(1, min(math.ceil(self._expected(self.duration_ns)), MAX_STORE_POOL))
+        self._arrived = _Kept(self._make)
+        self._complete = _Kept(self._with_followers)
 
     @property
     def mean_rate(self) -> float:
-        """Requests per second that the arrival process expects over the duration."""
-        return self._expected() / (self.duration_ns / NS_PER_S)
+        """Requests per second that are expected over the duration, followers included."""
+        expected = self._expected(self.duration_ns)
+        if self._followers is not None:
+            # Of all requests some share follows stores, which is what is known of stores whose weight changes.
+            stores = self.scenario.weights.get(Operation.STORE, 0.0)
+            followed = stores * self._followers.share
+            followed_arrivals = self._expected(max(0, self.duration_ns - self._followers.delay_ns))
+            expected += followed / (1 - followed) * followed_arrivals
+        return expected / (self.duration_ns / NS_PER_S)
 
-    def window(self, lanes: Iterable[int], start_ns: int, end_ns: int) -> Requests:
+    def window(self, lanes: Iterable[int], start_ns: int, end_ns: int, since_ns: int = 0) -> Requests:
         """The requests of these lanes with start_ns <= time < end_ns, sorted by time and index.
 
-        Costs as much as the one-second blocks it touches (the last few are kept), whatever the number of lanes.
-        Raises ValueError for a lane that does not exist or a negative start.
+        since_ns: recalls that follow a store from before this time are left out; for a store process that has been
+        sent nothing before. Costs as much as the one-second blocks it touches (the last few are kept), whatever the
+        number of lanes. Raises ValueError for a lane that does not exist or a negative start.
         """
         mine = np.zeros(LANES, dtype=np.bool_)
         mine[_lane_numbers(lanes)] = True
         if start_ns < 0:
             raise ValueError(f"a window cannot start before the plan does (start_ns = {start_ns})")
         blocks = range(start_ns // BLOCK_NS, -(-max(end_ns, start_ns) // BLOCK_NS))
-        return _join([_select(self._block(block), mine, start_ns, end_ns) for block in blocks])
+        parts = [self._complete(block).between(start_ns, end_ns) for block in blocks]
+        chosen = Requests.join([part.take(np.flatnonzero(mine[part.lane])) for part in parts])
+        if since_ns and self._followers is not None:
+            known = (chosen.key >= 0) | (chosen.time_ns >= since_ns + self._followers.delay_ns)
+            chosen = chosen.take(np.flatnonzero(known))
+        return chosen
 
     def counts(self) -> NDArray[np.int64]:
         """Requests of every second of the duration by operation: int64 (seconds, len(OPERATIONS)).
@@ -80,30 +96,22 @@ class Plan:
             end = min(start + _COUNTED_AT_ONCE, seconds)
             totals = np.diff(self._arrivals.before(np.arange(start, end + 1)))
             for block, total in enumerate(totals, start=start):
-                result[block, self._codes] = self._count(block, int(total))
+                result[block] = self._count(block, int(total))
         if self.duration_ns % BLOCK_NS:
             last = self.window(range(LANES), (seconds - 1) * BLOCK_NS, self.duration_ns)
             result[-1] = np.bincount(last.operation, minlength=len(OPERATIONS))
         return result
 
-    def _expected(self) -> float:
-        return float(make_intensity(self.scenario.arrival).expected(np.array([self.duration_ns], dtype=np.float64))[0])
-
-    def _block(self, block: int) -> Requests:
-        if block in self._blocks:
-            self._blocks.move_to_end(block)
-        else:
-            self._blocks[block] = self._make(block)
-            while len(self._blocks) > _BLOCKS_KEPT:
-                self._blocks.popitem(last=False)
-        return self._blocks[block]
+    def _expected(self, until_ns: int) -> float:
+        return float(self._arrivals.expected(np.array([until_ns], dtype=np.float64))[0])
 
     def _make(self, block: int) -> Requests:
+        """The arrivals of a block and what they ask for."""
         time_ns = self._arrivals.times(block)
         count = len(time_ns)
         index = np.arange(count) + self._arrivals.before(np.array([block]))[0]
         draws = stream(self.seed, Purpose.REQUESTS, block).random((3, count))
-        operation = self._codes[np.searchsorted(self._thresholds, draws[0], side="right")]
+        operation = self._mix.operations(time_ns, index, draws[0])
         order = np.argsort(time_ns, kind="stable")  # they are sorted, but for an edge where times round up
         return Requests(
             time_ns=time_ns[order],
@@ -114,21 +122,50 @@ class Plan:
             lane=(index % LANES).astype(np.uint16)[order],
         )
 
+    def _with_followers(self, block: int) -> Requests:
+        arrived = self._arrived(block)
+        if self._followers is None:
+            return arrived
+        joined = Requests.join([arrived, *self._followers.due_in(block, self._arrived)])
+        return joined.take(np.argsort(joined.time_ns, kind="stable"))  # arrivals first, where times are equal
+
     def _keys(
         self, operation: NDArray[np.uint8], draw: NDArray[np.float64], index: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Recalls ask for any node, searches for any query, stores walk through the pool."""
+        """Recalls ask for any node, searches for any query, stores walk through the pool; unless a trace says what."""
         size = np.full(len(OPERATIONS), self.num_queries, dtype=np.int64)
         size[OPERATIONS.index(Operation.RECALL)] = self.scenario.data.num_nodes
+        size[OPERATIONS.index(Operation.STORE)] = self.store_pool
         uniform = (draw * size[operation]).astype(np.int64)
-        return np.where(operation == OPERATIONS.index(Operation.STORE), index % self.store_pool, uniform)
+        drawn = np.where(operation == OPERATIONS.index(Operation.STORE), index % self.store_pool, uniform)
+        given = self._mix.keys(index)
+        return drawn if given is None else np.where(given < 0, drawn, given % size[operation])
 
     def _count(self, block: int, total: int) -> NDArray[np.int64]:
-        """Requests of one block by operation, in the order of the weights, from the same draws as `_make`."""
-        draw = stream(self.seed, Purpose.REQUESTS, block).random(total)
-        below = np.array([np.count_nonzero(draw < threshold) for threshold in self._thresholds], dtype=np.int64)
-        counts: NDArray[np.int64] = np.append(below, total) - np.append(0, below)
-        return counts
+        """Requests of one block by operation, from the same draws as `_make`."""
+        if self._followers is None:
+            draw = stream(self.seed, Purpose.REQUESTS, block).random(total)
+            counts = self._mix.count(block * BLOCK_NS, (block + 1) * BLOCK_NS, draw)
+            if counts is not None:
+                return counts
+        return np.bincount(self._complete(block).operation, minlength=len(OPERATIONS))
+
+
+class _Kept:
+    """Makes blocks of requests, and keeps the last few."""
+
+    def __init__(self, make: Callable[[int], Requests]) -> None:
+        self._make = make
+        self._blocks: OrderedDict[int, Requests] = OrderedDict()
+
+    def __call__(self, block: int) -> Requests:
+        if block in self._blocks:
+            self._blocks.move_to_end(block)
+        else:
+            self._blocks[block] = self._make(block)
+            while len(self._blocks) > _BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+        return self._blocks[block]
 
 
 def share_lanes(lanes: int, weights: Sequence[float]) -> list[tuple[int, ...]]:
@@ -156,30 +193,3 @@ def _lane_numbers(lanes: Iterable[int]) -> list[int]:
     if wrong:
         raise ValueError(f"lane {wrong[0]} does not exist: lanes are 0 to {LANES - 1}")
     return numbers
-
-
-def _select(block: Requests, mine: NDArray[np.bool_], start_ns: int, end_ns: int) -> Requests:
-    """What a block has in the window and in the lanes."""
-    inside = slice(*np.searchsorted(block.time_ns, [start_ns, end_ns]))
-    keep = np.flatnonzero(mine[block.lane[inside]])
-    return Requests(
-        time_ns=block.time_ns[inside][keep],
-        operation=block.operation[inside][keep],
-        index=block.index[inside][keep],
-        key=block.key[inside][keep],
-        checked=block.checked[inside][keep],
-        lane=block.lane[inside][keep],
-    )
-
-
-def _join(parts: Sequence[Requests]) -> Requests:
-    if len(parts) == 1:
-        return parts[0]
-    return Requests(
-        time_ns=np.concatenate([np.empty(0, np.int64), *(part.time_ns for part in parts)]),
-        operation=np.concatenate([np.empty(0, np.uint8), *(part.operation for part in parts)]),
-        index=np.concatenate([np.empty(0, np.int64), *(part.index for part in parts)]),
-        key=np.concatenate([np.empty(0, np.int64), *(part.key for part in parts)]),
-        checked=np.concatenate([np.empty(0, np.bool_), *(part.checked for part in parts)]),
-        lane=np.concatenate([np.empty(0, np.uint16), *(part.lane for part in parts)]),
-    )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+FOLLOWER = 1 << 48
+"""Added to a store's index to make that of the recall that follows it; a multiple of the lanes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +19,9 @@ class Requests:
 
     time_ns: int64, from the plan's start. operation: uint8, position in OPERATIONS.
     index: int64, unique over the whole plan and the same however lanes are shared; a stored memory's identity.
-    key: int64: for recall the node (0..num_nodes-1) whose text is asked for, for embedding_search and
-    pattern_completion the query (0..num_queries-1), for store the position in the pool of vectors to store.
+    key: int64: for recall the node (0..num_nodes-1) whose text is asked for, or, below 0, ~index of the store whose
+    memory is; for embedding_search and pattern_completion the query (0..num_queries-1), for store the position in the
+    pool of vectors to store.
     checked: bool, whether the reply is checked deeply. lane: uint16.
     """
 
@@ -28,3 +34,28 @@ class Requests:
 
     def __len__(self) -> int:
         return len(self.time_ns)
+
+    def take(self, which: slice | NDArray[np.int64]) -> Requests:
+        """Some of them, in the order of `which`."""
+        columns: dict[str, Any] = {field.name: getattr(self, field.name)[which] for field in fields(self)}
+        return Requests(**columns)
+
+    def between(self, start_ns: int, end_ns: int) -> Requests:
+        """Those with start_ns <= time < end_ns."""
+        return self.take(slice(*np.searchsorted(self.time_ns, [start_ns, end_ns])))
+
+    @staticmethod
+    def none() -> Requests:
+        whole = np.empty(0, np.int64)
+        return Requests(whole, np.empty(0, np.uint8), whole, whole, np.empty(0, np.bool_), np.empty(0, np.uint16))
+
+    @staticmethod
+    def join(parts: Sequence[Requests]) -> Requests:
+        """One after the other; the parts must follow each other in time."""
+        if len(parts) == 1:
+            return parts[0]
+        parts = [Requests.none(), *parts]
+        columns: dict[str, Any] = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Requests)
+        }
+        return Requests(**columns)

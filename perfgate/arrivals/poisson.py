@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfgate.arrivals.process import BLOCK_NS, Integers, Intensity
-from perfgate.arrivals.streams import Purpose, stream
+from perfgate.arrivals.process import BLOCK_NS, Floats, Integers, Intensity
+from perfgate.arrivals.streams import Purpose, part_position, stream
 
 COUNT_BLOCKS = 4096
 """Counts are drawn for so many blocks at once; part of the plan's definition."""
@@ -13,17 +13,21 @@ _CHUNKS_KEPT = 4
 
 
 class PoissonArrivals:
-    """A pure function of intensity and seed.
+    """A pure function of intensity, seed and part: which of several processes of one plan this is.
 
     Finding a block's first number needs the counts of all blocks before it: totals of chunks are kept (8 bytes a
     chunk, so 170 kB a year), the counts themselves only of the chunks used last.
     """
 
-    def __init__(self, intensity: Intensity, seed: int) -> None:
+    def __init__(self, intensity: Intensity, seed: int, part: int = 0) -> None:
         self._intensity = intensity
         self._seed = seed
+        self._part = part
         self._first: list[int] = [0]  # number of the first arrival of each chunk known so far
         self._chunks: dict[int, Integers] = {}
+
+    def expected(self, time_ns: Floats) -> Floats:
+        return self._intensity.expected(time_ns)
 
     def before(self, blocks: Integers) -> Integers:
         chunks, places = np.divmod(np.asarray(blocks, dtype=np.int64), COUNT_BLOCKS)
@@ -37,7 +41,7 @@ class PoissonArrivals:
         first, end = self.before(np.array([block, block + 1]))
         edges = np.array([block, block + 1], dtype=np.float64) * BLOCK_NS
         low, high = self._intensity.expected(edges)
-        places = stream(self._seed, Purpose.TIMES, block).random(int(end - first))
+        places = stream(self._seed, Purpose.TIMES, part_position(self._part, block)).random(int(end - first))
         places.sort()
         due = self._intensity.when(low + places * (high - low)).astype(np.int64)
         return np.clip(due, block * BLOCK_NS, (block + 1) * BLOCK_NS - 1)
@@ -59,5 +63,5 @@ class PoissonArrivals:
     def _draw(self, chunk: int) -> Integers:
         edges = (chunk * COUNT_BLOCKS + np.arange(COUNT_BLOCKS + 1, dtype=np.float64)) * BLOCK_NS
         means = np.maximum(np.diff(self._intensity.expected(edges)), 0.0)
-        counts = stream(self._seed, Purpose.COUNTS, chunk).poisson(means)
+        counts = stream(self._seed, Purpose.COUNTS, part_position(self._part, chunk)).poisson(means)
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

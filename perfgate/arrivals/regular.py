@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfgate.arrivals.process import BLOCK_NS, Integers, Intensity
+from perfgate.arrivals.process import BLOCK_NS, Floats, Integers, Intensity
 
 _SLACK = 2  # arrivals around a block's start whose side is decided by their exact time, not by a rounded Λ
 
@@ -14,6 +14,9 @@ class RegularArrivals:
 
     def __init__(self, intensity: Intensity) -> None:
         self._intensity = intensity
+
+    def expected(self, time_ns: Floats) -> Floats:
+        return self._intensity.expected(time_ns)
 
     def before(self, blocks: Integers) -> Integers:
         start = np.asarray(blocks, dtype=np.int64) * BLOCK_NS

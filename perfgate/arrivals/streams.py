@@ -12,6 +12,7 @@ from enum import IntEnum
 import numpy as np
 
 _POSITION_BITS = 56
+_PART_BITS = 40
 
 
 class Purpose(IntEnum):
@@ -21,9 +22,16 @@ class Purpose(IntEnum):
     COUNTS = 0xA0
     TIMES = 0xA1
     REQUESTS = 0xA2
+    FOLLOWERS = 0xA3
 
 
 def stream(seed: int, purpose: Purpose, position: int) -> np.random.Generator:
     """The stream of (seed, purpose, position), from its start. 0 <= seed < 2**64; 0 <= position < 2**56."""
     key = np.array([seed, purpose << _POSITION_BITS | position], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
+
+
+def part_position(part: int, position: int) -> int:
+    """The position of a process that is one of several: 0 <= part < 2**16, 0 <= position < 2**40. Part 0 has the
+    positions as they are."""
+    return part << _PART_BITS | position

@@ -65,6 +65,19 @@ class Dataset:
         """What a text recall of node i asks for; node i is the best answer."""
         return self.texts.query_text(node)
 
+    def recall_text(self, key: int) -> str:
+        """What a recall asks for. key: as in perfgate.requests.Requests, a node or ~index of a memory stored during the
+        run, which is then the best answer."""
+        return self.texts.query_text(key) if key >= 0 else self.texts.pool_query_text(~key)
+
+    def recall_id(self, key: int) -> str:
+        """The id on the wire of the best answer to a recall."""
+        return node_id(key) if key >= 0 else stored_id(~key)
+
+    def recall_space(self, key: int) -> int:
+        """The memory space in which a recall's best answer lies."""
+        return self.space(key if key >= 0 else ~key % len(self.pool))
+
     def pool_text(self, index: int) -> str:
         """The content of the memory stored as number `index`, any index from 0."""
         return self.texts.pool_text(index)

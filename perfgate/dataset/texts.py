@@ -47,6 +47,10 @@ class Texts:
         """The text of the memory stored as number `index`."""
         return f"{self._common(~index)} {_rare(_POOL_FAMILY, index)}"
 
+    def pool_query_text(self, index: int) -> str:
+        """What a recall of the memory stored as number `index` asks for: its rare words and one common word."""
+        return f"{_rare(_POOL_FAMILY, index)} {self._words[self._walk(~index)[0]]}"
+
     def _common(self, number: int) -> str:
         start, stride = self._walk(number)
         return " ".join(self._words[start : start + COMMON_WORDS * stride : stride])

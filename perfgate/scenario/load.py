@@ -12,17 +12,13 @@ import tomli
 from pydantic import ValidationError
 
 from perfgate.errors import InputError
-from perfgate.operation import OPERATIONS
+from perfgate.scenario.arrival_load import arrival_spec
+from perfgate.scenario.locate import find_line
 from perfgate.scenario.messages import explain, show, suggest
-from perfgate.scenario.model import (
-    ArrivalSpec,
-    ConnectionSpec,
-    DataSpec,
-    EmbeddingSpec,
-    Scenario,
-    ValidationSpec,
-)
+from perfgate.scenario.mix_load import correlation_spec, mix_spec, overall_shares
+from perfgate.scenario.model import ConnectionSpec, DataSpec, EmbeddingSpec, Scenario, ValidationSpec
 from perfgate.scenario.schema import ScenarioFile
+from perfgate.scenario.trace_file import read_trace
 from perfgate.units import seconds_to_ns
 
 MAX_BYTES = 1_000_000
@@ -43,6 +39,7 @@ def parse_scenario(
     checked = _check(document, origin, text)
     canonical = checked.model_dump(mode="json", exclude_unset=True)
     _resolve_path(canonical, origin, text, Path(directory or "."))
+    _read_trace(canonical, origin, text, Path(directory or "."))
     return _scenario(checked, canonical)
 
 
@@ -108,37 +105,49 @@ def _check(document: Mapping[str, Any], origin: str, text: str) -> ScenarioFile:
 
 def _resolve_path(canonical: dict[str, Any], origin: str, text: str, directory: Path) -> None:
     """Makes the vector file's path absolute, so that it means the same wherever the scenario is read next."""
-    from perfgate.scenario.locate import find_line
-
     embedding = canonical["data"].get("embedding_distribution", {})
-    if embedding.get("type") != "file":
-        return
-    path = (directory / Path(embedding["path"]).expanduser()).resolve()
-    if not path.is_file():
+    if embedding.get("type") == "file":
         field = ("data", "embedding_distribution", "path")
+        embedding["path"] = str(_find_file(embedding["path"], field, origin, text, directory))
+
+
+def _read_trace(canonical: dict[str, Any], origin: str, text: str, directory: Path) -> None:
+    """Puts the content of a trace into the scenario: agents on other machines do not have the file."""
+    arrival = canonical["arrival"]
+    if arrival["pattern"] == "replay" and "trace" not in arrival:
+        trace = read_trace(_find_file(arrival["path"], ("arrival", "path"), origin, text, directory))
+        arrival.update(path=trace.name, trace=trace.text)
+
+
+def _find_file(written: str, field: tuple[str, ...], origin: str, text: str, directory: Path) -> Path:
+    path = (directory / Path(written).expanduser()).resolve()
+    if not path.is_file():
         line = find_line(text, field)
-        where = f"{origin}{f':{line}' if line else ''}: {'.'.join(field)} = {show(embedding['path'])}"
+        where = f"{origin}{f':{line}' if line else ''}: {'.'.join(field)} = {show(written)}"
         raise InputError(f"{where}: no such file ({path}): write a path relative to the scenario file")
-    embedding["path"] = str(path)
+    return path
 
 
 def _scenario(checked: ScenarioFile, canonical: Mapping[str, Any]) -> Scenario:
-    weights = {operation: getattr(checked.operations, f"{operation.value}_weight") for operation in OPERATIONS}
-    total = sum(weights.values())
-    arrival = checked.arrival.model_dump()
+    duration_ns = seconds_to_ns(checked.duration.total_seconds)
+    arrival = arrival_spec(checked.arrival, canonical["arrival"], checked.duration.total_seconds)
+    mix = mix_spec(checked.operations, checked.arrival)
+    correlation = correlation_spec(checked.correlation)
     gate = checked.gate.model_dump(exclude_none=True)
     return Scenario(
         name=checked.name.strip(),
         description=checked.description.strip(),
-        duration_ns=seconds_to_ns(checked.duration.total_seconds),
-        arrival=ArrivalSpec(arrival.pop("pattern"), arrival),
-        weights={operation: weight / total for operation, weight in weights.items() if weight > 0},
+        duration_ns=duration_ns,
+        arrival=arrival,
+        weights=overall_shares(mix, arrival.trace, correlation, duration_ns),
         data=_data(checked, canonical),
         validation=ValidationSpec(**checked.validation.model_dump()),
         connection=ConnectionSpec(checked.connection.connections, seconds_to_ns(checked.connection.timeout_seconds)),
         gate={key: tuple(value) if isinstance(value, list) else value for key, value in gate.items()},
         seed=checked.seed,
         source=json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+        mix=mix,
+        correlation=correlation,
     )
 
 

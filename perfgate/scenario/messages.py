@@ -79,7 +79,10 @@ def _describe(error: ErrorDetails, document: Mapping[str, Any], examples: Mappin
     if kind == "unknown_key":
         return path, f"{'.'.join(path)} is an unknown key: {suggest(path[-1], context['known'])}"
     if kind == "all_zero":
-        return path, "operations: all weights are zero, so nothing would be sent: write e.g. recall_weight = 1.0"
+        where = ".".join(path)
+        return path, f"{where}: all weights are zero, so nothing would be sent: write e.g. recall_weight = 1.0"
+    if kind == "no_operations":
+        return path, "operations is missing: add a table, for example [operations] with recall_weight = 1.0"
     if kind == "missing":
         return path, f"{'.'.join(path)} is missing: {_remedy(path, examples, 'add')}"
     if kind == "union_tag_not_found":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from perfgate.operation import Operation
+from perfgate.scenario.trace import Trace
+
+Spacing = Literal["regular", "poisson"]
 
 MAX_QUERIES = 2_000
 """Different queries of a run: enough that no store answers from a cache of results, few enough for exact answers."""
@@ -16,10 +19,46 @@ MAX_STORE_POOL = 16_384
 
 @dataclass(frozen=True, slots=True)
 class ArrivalSpec:
-    """`[arrival]`: the pattern's name and its parameters as numbers, e.g. {"rate": 1000.0}."""
+    """`[arrival]`: the pattern's name and its parameters, e.g. {"rate": 1000.0}; every default is filled in.
+
+    spacing: whether arrivals keep their distance as the rate says, or fall at random. parts: of a composite pattern,
+    each with its weight. trace: of a replay.
+    """
 
     pattern: str
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, Any]
+    spacing: Spacing = "regular"
+    parts: tuple[tuple[ArrivalSpec, float], ...] = ()
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MixStage:
+    """The operations' shares from `from_ns` of the day until the next stage; they add up to 1."""
+
+    from_ns: int
+    shares: Mapping[Operation, float]
+
+
+@dataclass(frozen=True, slots=True)
+class MixSpec:
+    """`[operations]` as it is drawn from: the same stages every day, the first from_ns is 0.
+
+    start_ns: the time of day at which the plan starts. Days are as long as the plan sees them: 24 h divided by the
+    time compression.
+    """
+
+    day_ns: int
+    start_ns: int
+    stages: tuple[MixStage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationSpec:
+    """`[correlation]`: the share of the stores that a recall of the stored memory follows, and how long after."""
+
+    store_to_recall_prob: float
+    delay_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +114,8 @@ class Scenario:
     duration_ns: int
     arrival: ArrivalSpec
     weights: Mapping[Operation, float]
-    """Only operations with a positive weight, in the order of OPERATIONS; the values add up to 1."""
+    """Which share of all requests each operation has over the scenario's duration, in the order of OPERATIONS; only
+    positive ones; they add up to 1."""
     data: DataSpec
     validation: ValidationSpec
     connection: ConnectionSpec
@@ -85,6 +125,9 @@ class Scenario:
     """The default seed of the plan and of the data: 1 unless the file or the command line says otherwise."""
     source: str
     """The canonical JSON of the file's content: what goes over the wire and into the scenario's hash."""
+    mix: MixSpec | None = None
+    """Where the operations of arrivals are drawn from; None where that is `weights` all the time, or a trace."""
+    correlation: CorrelationSpec | None = None
 
     @property
     def digest(self) -> str:

@@ -1,41 +1,18 @@
-"""The form of a scenario file. Checks types, ranges and names; `load` makes a frozen Scenario of what passes.
-
-Every number is strict (no bool, no text, no infinity); examples are what a message tells the user to write.
-"""
+"""The form of a scenario file. Checks types, ranges and names; `load` makes a frozen Scenario of what passes."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-MAX_RATE = 1_000_000.0
-MAX_SECONDS = 31_536_000.0  # a year
+from perfgate.scenario.arrival_schema import AnyArrival, Replay, other_names
+from perfgate.scenario.operations_schema import Correlation, Operations, search_weight
+from perfgate.scenario.tables import MAX_SECONDS, Table, not_blank, refuse
 
-
-class Table(BaseModel):
-    """A TOML table that knows its keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, value: Any) -> Any:
-        """Before anything else: a misspelt key is one mistake, not an unknown key and a missing one."""
-        if not isinstance(value, dict):
-            raise PydanticCustomError("table_type", "must be a table")
-        for key in value:
-            if key not in cls.model_fields:
-                raise PydanticCustomError("unknown_key", "unknown key", {"key": key, "known": [*cls.model_fields]})
-        return value
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise PydanticCustomError("form", "blank", {"wish": "more than blanks"})
-    return value
+Spread = Annotated[float | None, Field(gt=0, le=1000, examples=[0.1])]
 
 
 def _vector_file_name(value: str) -> str:
@@ -44,59 +21,8 @@ def _vector_file_name(value: str) -> str:
     return value
 
 
-Rate = Annotated[float, Field(gt=0, le=MAX_RATE, examples=[1000.0])]
-Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, examples=[30.0])]
-Weight = Annotated[float, Field(ge=0, le=1e9, examples=[0.35])]
-Spread = Annotated[float | None, Field(gt=0, le=1000, examples=[0.1])]
-
-
 class Duration(Table):
     total_seconds: float = Field(gt=0, le=MAX_SECONDS, examples=[300])
-
-
-class Constant(Table):
-    pattern: Literal["constant"]
-    rate: Rate
-
-
-class Poisson(Table):
-    pattern: Literal["poisson"]
-    rate: Rate
-
-
-def _rate_for_lambda(value: Any) -> Any:
-    """Other load testers call the rate of a Poisson process `lambda`."""
-    if isinstance(value, dict) and value.get("pattern") == "poisson" and "lambda" in value and "rate" not in value:
-        return {("rate" if key == "lambda" else key): item for key, item in value.items()}
-    return value
-
-
-class PeriodicBurst(Table):
-    pattern: Literal["periodic_burst"]
-    base_rate: float = Field(ge=0, le=MAX_RATE, examples=[500.0])
-    burst_rate: Rate
-    burst_duration_sec: Seconds
-    burst_period_sec: Annotated[float, Field(gt=0, le=MAX_SECONDS, examples=[300.0])]
-
-    @model_validator(mode="after")
-    def _burst_fits_its_period(self) -> Self:
-        if self.burst_duration_sec > self.burst_period_sec:
-            wish = f"at most burst_period_sec ({self.burst_period_sec:g})"
-            raise PydanticCustomError("field_value", "does not fit", {"key": "burst_duration_sec", "wish": wish})
-        return self
-
-
-class Operations(Table):
-    store_weight: Weight = 0.0
-    recall_weight: Weight = 0.0
-    embedding_search_weight: Weight = 0.0
-    pattern_completion_weight: Weight = 0.0
-
-    @model_validator(mode="after")
-    def _something_to_do(self) -> Self:
-        if not any(value > 0 for value in self.__dict__.values()):
-            raise PydanticCustomError("all_zero", "all weights are zero")
-        return self
 
 
 class Uniform(Table):
@@ -143,8 +69,7 @@ class Data(Table):
     @model_validator(mode="after")
     def _no_empty_spaces(self) -> Self:
         if self.memory_spaces > self.num_nodes:
-            wish = f"at most num_nodes ({self.num_nodes})"
-            raise PydanticCustomError("field_value", "does not fit", {"key": "memory_spaces", "wish": wish})
+            refuse("memory_spaces", f"at most num_nodes ({self.num_nodes})")
         return self
 
 
@@ -165,8 +90,7 @@ class Chaos(Table):
     @model_validator(mode="after")
     def _not_yet(self) -> Self:
         if self.enabled:
-            wish = "false, because chaos does not exist yet"
-            raise PydanticCustomError("field_value", "does not exist", {"key": "enabled", "wish": wish})
+            refuse("enabled", "false, because chaos does not exist yet")
         return self
 
 
@@ -183,28 +107,47 @@ class Gate(Table):
     inconclusive: Literal["warn", "block"] | None = Field(default=None, examples=["warn"])
     trim: float | None = Field(default=None, ge=0, lt=0.5, examples=[0.10])
     max_lag_p99_ms: float | None = Field(default=None, gt=0, le=1000, examples=[1.0])
+    max_worker_cpu: float | None = Field(default=None, gt=0, le=1, examples=[0.9])
+    max_core_wait: float | None = Field(default=None, gt=0, le=1, examples=[0.05])
+    max_steal: float | None = Field(default=None, gt=0, le=1, examples=[0.05])
+    max_gc_pause_ms: float | None = Field(default=None, ge=0, le=1000, examples=[0])
 
     @model_validator(mode="after")
     def _looks_ascend(self) -> Self:
         if self.looks and any(after <= before for before, after in pairwise(self.looks)):
-            wish = "numbers of pairs in ascending order"
-            raise PydanticCustomError("field_value", "does not ascend", {"key": "looks", "wish": wish})
+            refuse("looks", "numbers of pairs in ascending order")
         return self
 
 
 class ScenarioFile(Table):
     """The whole file."""
 
-    name: Annotated[str, Field(max_length=200, examples=["My scenario"]), AfterValidator(_not_blank)]
+    name: Annotated[str, Field(max_length=200, examples=["My scenario"]), AfterValidator(not_blank)]
     description: str = Field(default="", max_length=10_000, examples=["What it is for"])
     seed: int = Field(default=1, ge=0, le=2**63 - 1, examples=[1])
     duration: Duration
-    arrival: Annotated[
-        Annotated[Constant | Poisson | PeriodicBurst, Field(discriminator="pattern")], BeforeValidator(_rate_for_lambda)
-    ]
-    operations: Operations
+    arrival: Annotated[Annotated[AnyArrival, Field(discriminator="pattern")], BeforeValidator(other_names)]
+    operations: Annotated[Operations | None, BeforeValidator(search_weight)] = None
+    correlation: Correlation | None = None
     data: Data
     validation: Validation = Validation()
     connection: Connection = Connection()
     chaos: Chaos = Chaos()
     gate: Gate = Gate()
+
+    @model_validator(mode="after")
+    def _operations_have_one_source(self) -> Self:
+        replays, correlated = isinstance(self.arrival, Replay), self.correlation and self.correlation.enabled
+        if self.operations is None and not replays:
+            raise PydanticCustomError("no_operations", "operations are missing")
+        if self.operations is not None and replays:
+            refuse("operations", "left out where [arrival] replays a trace, which names its own")
+        if replays and correlated:
+            refuse("correlation", "left out where [arrival] replays a trace, which names its own recalls")
+        if correlated and not self._stores():
+            refuse("correlation", "left out where nothing is stored: write [operations] store_weight")
+        return self
+
+    def _stores(self) -> bool:
+        parts = [] if self.operations is None else [self.operations, *(self.operations.diurnal_schedule or [])]
+        return any(part.store_weight > 0 for part in parts)
