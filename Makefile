@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test test-slow lint proto lock clean
+.PHONY: help setup demo test test-slow bench bench-memory lint proto lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,12 @@ test: setup lint ## lint, types, layers and all quick tests
 
 test-slow: setup ## long simulations and real gates
 	@$(PY) -m pytest -m slow --timeout 3600
+
+bench: setup ## beside other load generators, into docs/performance.md (ARGS=--quick for less; scripts/peers.sh first)
+	@$(PY) -m benchmarks.speed --docs docs/performance.md $(ARGS)
+
+bench-memory: setup ## whether a worker's memory stays flat for 20 minutes, into docs/performance.md
+	@$(PY) -m benchmarks.speed.memory --docs docs/performance.md $(ARGS)
 
 lint: setup ## ruff, mypy, import-linter
 	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
