@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,6 +22,8 @@ EXAMPLE = """examples:
   perfgate plan scenarios/ci/fast_regression_check.toml
   perfgate plan scenarios/ci/fast_regression_check.toml --csv timeline.csv
   perfgate plan scenarios/ci/fast_regression_check.toml --seed 7 --json
+  perfgate plan scenarios/ci/fast_regression_check.toml --plot
+  perfgate plan scenarios/ci/fast_regression_check.toml --plot rate.svg
 
 The plan is a pure function of scenario and seed: what is shown here is exactly what any number of agents will send.
 
@@ -48,30 +51,61 @@ def add_parser(subparsers: Subparsers) -> None:
         "--csv", default=None, metavar="FILE", help="write the timeline: time_s,operation,count; - is standard output"
     )
     output.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "--plot", default=None, const="-", nargs="?", metavar="FILE.svg",
+        help="draw the rate over time by operation, here or into a file",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
     from perfgate.plan import Plan
     from perfgate.scenario import load_scenario
 
+    _check_outputs(arguments)
     plan = Plan(load_scenario(arguments.scenario), arguments.seed)
     counts = plan.counts()
     if arguments.csv == "-":
         write_csv(sys.stdout, plan, counts)
         return 0
-    mean_rate = int(counts.sum()) / (plan.duration_ns / 1e9)
-    outlook = _outlook(plan, mean_rate, arguments.policy)
+    outlook = _outlook(plan, counts, arguments.policy)
     if arguments.json:
         import json
 
         print(json.dumps(summary(plan, counts, outlook), indent=2, ensure_ascii=False))
         return 0
     if arguments.csv:
-        _write_file(Path(arguments.csv), plan, counts)
-    print("\n".join(render(plan, counts, outlook)))
+        _write_csv_file(Path(arguments.csv), plan, counts)
+    drawn = _plot(arguments.plot, plan, counts) if arguments.plot else []
+    print("\n".join([*render(plan, counts, outlook), *drawn]))
     if arguments.csv:
         print(f"Timeline   {arguments.csv}")
     return 0
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    from perfgate.errors import InputError
+
+    if arguments.plot == "-" and (arguments.json or arguments.csv == "-"):
+        raise InputError("--plot draws on standard output, which --json and --csv - need: give it a FILE.svg")
+    if arguments.plot and arguments.plot != "-" and not arguments.plot.lower().endswith(".svg"):
+        raise InputError(f"--plot {arguments.plot}: name a file that ends in .svg, or write --plot after the scenario")
+
+
+def _plot(wanted: str, plan: Plan, counts: Counts) -> list[str]:
+    """The picture as lines, or the line that says where it lies."""
+    from perfgate.cli.timeline import make_timeline
+
+    if wanted == "-":
+        from shutil import get_terminal_size
+
+        from perfgate.cli.plot_text import columns_for, draw_text
+
+        return ["", *draw_text(make_timeline(plan, counts, columns_for(get_terminal_size((100, 40)).columns)))]
+    from perfgate.cli.plot_svg import COLUMNS, draw_svg
+
+    picture = draw_svg(make_timeline(plan, counts, COLUMNS), plan.scenario.name)
+    _write_file("--plot", Path(wanted), lambda file: file.write(picture))
+    return [f"Picture    {wanted}"]
 
 
 def write_csv(file: TextIO, plan: Plan, counts: Counts) -> None:
@@ -123,18 +157,16 @@ def summary(plan: Plan, counts: Counts, outlook: Outlook) -> dict[str, Any]:
 
 def render(plan: Plan, counts: Counts, outlook: Outlook) -> list[str]:
     """The summary as aligned lines."""
+    from perfgate.arrivals.describe import describe as describe_arrivals
     from perfgate.gate.outlook import describe
     from perfgate.units import format_count, format_duration
 
     scenario, rates = plan.scenario, _rates(plan, counts)
     mean = counts.sum() / plan.duration_ns * 1e9
-    parameters = ", ".join(f"{name} {value:,g}" for name, value in scenario.arrival.parameters.items())
+    sent = f"{format_count(int(counts.sum()))} in {format_duration(plan.duration_ns)}"
     sections = [
-        ("Arrivals", [f"{scenario.arrival.pattern} ({parameters}), seed {plan.seed}"]),
-        (
-            "Requests",
-            [f"{format_count(int(counts.sum()))} in {format_duration(plan.duration_ns)}", *_operations(plan, counts)],
-        ),
+        ("Arrivals", [*describe_arrivals(scenario.arrival), f"seed {plan.seed}"]),
+        ("Requests", [sent, *_operations(plan, counts), *_changes(plan)]),
         (
             "Rate",
             [f"{rates.min():,.0f} / {mean:,.0f} / {rates.max():,.0f} a second (min / mean / max)", sparkline(rates)],
@@ -164,11 +196,21 @@ def data_bytes(plan: Plan) -> int:
     return vectors * plan.scenario.data.embedding_dim * 4
 
 
-def _outlook(plan: Plan, mean_rate: float, policy: str | None) -> Outlook:
+def _outlook(plan: Plan, counts: Counts, policy: str | None) -> Outlook:
+    """From what is really sent, whatever the pattern: over the duration, of each operation."""
+    import dataclasses
+
     from perfgate.gate.outlook import gate_outlook
     from perfgate.gate.policy_load import policy_for
+    from perfgate.operation import OPERATIONS
 
-    return gate_outlook(plan.scenario, policy_for(plan.scenario.gate, policy), mean_rate)
+    total = int(counts.sum())
+    shares = {
+        operation: int(counts[:, OPERATIONS.index(operation)].sum()) / max(1, total)
+        for operation in plan.scenario.weights
+    }
+    scenario = dataclasses.replace(plan.scenario, weights=shares)
+    return gate_outlook(scenario, policy_for(scenario.gate, policy), total / (plan.duration_ns / 1e9))
 
 
 def _rates(plan: Plan, counts: Counts) -> NDArray[np.float64]:
@@ -189,6 +231,19 @@ def _operations(plan: Plan, counts: Counts) -> list[str]:
     return [f"  {name:<{width}}  {count:>13,}  {count / total * 100:5.1f} %" for name, count in rows]
 
 
+def _changes(plan: Plan) -> list[str]:
+    """What the counts do not show: weights that change, recalls that follow stores."""
+    from perfgate.units import format_duration, format_percent
+
+    mix, correlation, rows = plan.scenario.mix, plan.scenario.correlation, []
+    if mix is not None and len(mix.stages) > 1:
+        rows.append(f"  weights change {len(mix.stages)} times a day, which takes {format_duration(mix.day_ns)}")
+    if correlation is not None:
+        share, delay = format_percent(correlation.store_to_recall_prob), format_duration(correlation.delay_ns)
+        rows.append(f"  {share} of the stores are followed by a recall of the same memory after {delay}")
+    return rows
+
+
 def _data(plan: Plan) -> list[str]:
     from perfgate.units import format_bytes
 
@@ -201,13 +256,17 @@ def _data(plan: Plan) -> list[str]:
     ]
 
 
-def _write_file(path: Path, plan: Plan, counts: Counts) -> None:
+def _write_csv_file(path: Path, plan: Plan, counts: Counts) -> None:
+    _write_file("--csv", path, lambda file: write_csv(file, plan, counts))
+
+
+def _write_file(option: str, path: Path, write: Callable[[TextIO], object]) -> None:
     from perfgate.errors import InputError
 
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            write_csv(file, plan, counts)
+            write(file)
     except OSError as error:
         raise InputError(
-            f"--csv {path}: cannot be written: {error.strerror}: name a file in a writable place"
+            f"{option} {path}: cannot be written: {error.strerror}: name a file in a writable place"
         ) from error

@@ -17,6 +17,8 @@ def arrival_spec(checked: AnyArrival, canonical: Mapping[str, Any], total_second
         parts = tuple((_simple(part, total_seconds), part.weight) for part in checked.patterns)
         return ArrivalSpec(checked.pattern, {}, parts=parts)
     if isinstance(checked, Replay):
+        if "trace" not in canonical:
+            raise InputError("arrival.trace is missing: send Scenario.source as it is")
         return _replay(checked, Trace(canonical["path"], canonical["trace"]))
     return _simple(checked, total_seconds)
 

@@ -93,7 +93,9 @@ class Step(Spaced):
     """Either the steps one by one, or a staircase."""
 
     pattern: Literal["step"]
-    steps: list[Level] | None = Field(default=None, min_length=1, max_length=MAX_LEVELS)
+    steps: list[Level] | None = Field(
+        default=None, min_length=1, max_length=MAX_LEVELS, examples=[[{"ops": 100, "duration_sec": 30}]]
+    )
     start_ops: Annotated[float | None, Field(ge=0, le=MAX_RATE, examples=[100.0])] = None
     end_ops: Annotated[float | None, Field(ge=0, le=MAX_RATE, examples=[1000.0])] = None
     step_ops: Annotated[float | None, Field(gt=0, le=MAX_RATE, examples=[100.0])] = None
@@ -101,41 +103,32 @@ class Step(Spaced):
 
     @model_validator(mode="after")
     def _one_of_the_two_ways(self) -> Self:
-        stairs = {
-            "start_ops": self.start_ops, "end_ops": self.end_ops, "step_ops": self.step_ops,
-            "step_duration_sec": self.step_duration_sec,
-        }  # fmt: skip
-        given = [name for name, value in stairs.items() if value is not None]
+        given = [name for name, value in self._stairs() if value is not None]
         if self.steps is not None and given:
             refuse(given[0], "left out where steps are listed")
-        if self.steps is None and len(given) < len(stairs):
-            missing = next(name for name in stairs if name not in given)
-            refuse(missing, f"given, with {', '.join(name for name in stairs if name != missing)}; or write steps = "
-                    "[{ops = 100, duration_sec = 30}, …]")  # fmt: skip
-        if self.steps is None and self.stairs() > MAX_LEVELS:
-            refuse("step_ops", f"larger: this makes more than {MAX_LEVELS:,} steps")
+        if self.steps is None and len(given) < len(self._stairs()):
+            names = [name for name, _ in self._stairs()]
+            missing = next(name for name in names if name not in given)
+            others = ", ".join(name for name in names if name != missing)
+            refuse(missing, f"given, with {others}; or write steps = [{{ops = 100, duration_sec = 30}}, …]")
         if not any(level.ops for level in self.levels()):
             refuse("steps" if self.steps else "end_ops", "greater than 0 somewhere, or nothing would be sent")
         return self
-
-    def stairs(self) -> int:
-        """How many steps up or down the staircase takes after its first level."""
-        assert self.start_ops is not None
-        assert self.end_ops is not None
-        assert self.step_ops is not None
-        return math.ceil(round(abs(self.end_ops - self.start_ops) / self.step_ops, 9))
 
     def levels(self) -> list[Level]:
         """The steps one by one, whichever way they were written."""
         if self.steps is not None:
             return self.steps
-        assert self.start_ops is not None
-        assert self.end_ops is not None
-        assert self.step_ops is not None
-        assert self.step_duration_sec is not None
-        stairs, sign = self.stairs(), 1 if self.end_ops >= self.start_ops else -1
-        rates = [self.start_ops + sign * self.step_ops * number for number in range(stairs)] + [self.end_ops]
-        return [Level(ops=float(rate), duration_sec=self.step_duration_sec) for rate in rates]
+        start, end, step, seconds = (value or 0.0 for _, value in self._stairs())
+        stairs = math.ceil(round(abs(end - start) / step, 9))
+        if stairs >= MAX_LEVELS:
+            refuse("step_ops", f"larger: this makes more than {MAX_LEVELS:,} steps")
+        rates = [start + math.copysign(step * number, end - start) for number in range(stairs)]
+        return [Level(ops=rate, duration_sec=seconds) for rate in [*rates, end]]
+
+    def _stairs(self) -> tuple[tuple[str, float | None], ...]:
+        names = ("start_ops", "end_ops", "step_ops", "step_duration_sec")
+        return tuple((name, getattr(self, name)) for name in names)
 
 
 class Diurnal(Spaced):
@@ -167,7 +160,9 @@ class Burst(Table):
 class BurstSequence(Spaced):
     pattern: Literal["burst_sequence"]
     baseline_ops: Rate
-    bursts: list[Burst] = Field(min_length=1, max_length=MAX_LEVELS)
+    bursts: list[Burst] = Field(
+        min_length=1, max_length=MAX_LEVELS, examples=[[{"multiplier": 5, "duration_sec": 10, "delay_sec": 20}]]
+    )
 
     @model_validator(mode="after")
     def _bursts_that_can_be_sent(self) -> Self:
@@ -209,7 +204,7 @@ AnyPart = ConstantPart | PoissonPart | PeriodicBurstPart | RampPart | StepPart |
 class Composite(Table):
     pattern: Literal["composite"]
     patterns: list[Annotated[Annotated[AnyPart, Field(discriminator="pattern")], BeforeValidator(other_names)]] = Field(
-        min_length=1, max_length=1_000
+        min_length=1, max_length=1_000, examples=[[{"type": "constant", "rate": 100, "weight": 0.5}]]
     )
 
 

@@ -24,6 +24,7 @@ _WISHES = {
     "list_type": "a list",
     "table_type": "a table",
     "model_type": "a table",
+    "model_attributes_type": "a table",
     "finite_number": "a finite number",
     "greater_than": "greater than {gt:,}",
     "greater_than_equal": "at least {ge:,}",
@@ -93,7 +94,10 @@ def _describe(error: ErrorDetails, document: Mapping[str, Any], examples: Mappin
     if not path:
         return path, "the whole must be a table: write keys and [tables]"
     wish = _WISHES[kind].format_map(context) if kind in _WISHES else error["msg"]
-    given = show(_value(document, path))
+    value = _value(document, path)
+    if kind == "field_value" and value is None:
+        return path, f"{'.'.join(path)} is missing: it must be {wish}"
+    given = show(value)
     remedy = "" if kind == "field_value" else f": {_remedy(path, examples, 'write')}"
     return path, f"{'.'.join(path)} = {given} must be {wish}{remedy}"
 

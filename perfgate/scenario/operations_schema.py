@@ -52,7 +52,9 @@ def _day_part_names(value: Any) -> Any:
 
 class Operations(Weights):
     diurnal_schedule: Annotated[
-        list[DayPart] | None, Field(min_length=1, max_length=1_000), BeforeValidator(_day_part_names)
+        list[DayPart] | None,
+        Field(min_length=1, max_length=1_000, examples=[[{"hours": [8, 18], "recall_weight": 0.7}]]),
+        BeforeValidator(_day_part_names),
     ] = None
     time_compression: Annotated[Compression | None, Field(examples=[24.0])] = None
     start_hour: Annotated[Hour | None, Field(examples=[0.0])] = None
