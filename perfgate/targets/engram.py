@@ -37,7 +37,7 @@ class EngramAdapter:
         if operation is Operation.STORE:
             return self._remember(stored_id(index), data.pool_text(index), data.encoded_pool(key), data.space(key))
         if operation is Operation.RECALL:
-            return self._recall(b"query=" + _quoted(data.query_text(key)), data.space(key))
+            return self._recall(b"query=" + _quoted(data.recall_text(key)), data.recall_space(key))
         # Square brackets are not allowed in a query as they are (RFC 3986).
         numbers = b"".join((b"embedding=%5B", data.encoded_query(key)[1:-1], b"%5D"))
         return self._recall(numbers, data.space(key))
@@ -88,7 +88,7 @@ class EngramAdapter:
 
     def _wanted(self, operation: Operation, key: int) -> set[str]:
         if operation is Operation.RECALL:
-            return {node_id(key)}
+            return {self._dataset.recall_id(key)}
         truth: Iterable[Any] = self._dataset.truth[key][: self._results].tolist()
         return {node_id(node) for node in truth if node >= 0}
 
