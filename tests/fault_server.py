@@ -1,19 +1,28 @@
-"""A raw HTTP server on loopback that behaves as badly as a test wants it to."""
+"""A raw HTTP server on loopback or a Unix socket that behaves as badly as a test wants it to."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from perfgate.address import Address
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class FaultServer:
-    """Calls `answer(self, request, writer)` for each complete request, given as head and body together."""
+    """Calls `answer(self, request, writer)` for each complete request, given as head and body together. path: of a Unix
+    socket instead of a port; tls: the server's side of it."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, path: Path | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._answer = answer
+        self._path = path
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -21,8 +30,17 @@ class FaultServer:
         self.connections = 0
         self.port = 0
 
+    @property
+    def address(self) -> Address:
+        if self._path is not None:
+            return Address.unix(str(self._path))
+        return Address("127.0.0.1", self.port, tls=self._tls is not None)
+
     async def __aenter__(self) -> FaultServer:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        if self._path is not None:
+            self._server = await asyncio.start_unix_server(self._accept, self._path)
+            return self
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -33,7 +51,7 @@ class FaultServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def kill(self) -> None:
-        """Stop listening and reset every connection."""
+        """Stop listening and drop every connection."""
         assert self._server is not None
         self._server.close()
         self.drop_connections()
@@ -83,3 +101,40 @@ def always(*parts: bytes, close: bool = False) -> Answer:
 
 async def silent(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
     """Read requests, answer none."""
+
+
+def endless(start: bytes, part: bytes, every_s: float = 0.0) -> Answer:
+    """Answer with `start`, and then with `part` again and again for as long as somebody listens."""
+
+    async def answer(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(start)
+        while not writer.is_closing():
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(every_s)
+
+    return answer
+
+
+def reset(*parts: bytes) -> Answer:
+    """Send these bytes, wait until they have arrived, then reset the connection (RST instead of FIN)."""
+
+    async def answer(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
+        for part in parts:
+            writer.write(part)
+            await asyncio.sleep(0.005)
+        endpoint: socket.socket = writer.get_extra_info("socket")
+        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    return answer
+
+
+async def with_the_end(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
+    """A good reply and the connection's end in one segment, 5 ms after the request: a request that waits for the
+    connection goes out on one that has been closed."""
+    await asyncio.sleep(0.005)
+    endpoint: socket.socket = writer.get_extra_info("socket")
+    endpoint.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    writer.write(OK)
+    writer.transport.abort()

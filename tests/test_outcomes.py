@@ -3,76 +3,77 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
-from fault_server import OK, Answer, FaultServer, always, silent
-from load_cases import MS, outcomes, part, plan, run, segments
-from perfgate_agent import reply_reader
+from fault_server import OK, Answer, FaultServer, always, silent, with_the_end
+from faults import FAULTS, GOOD, by_path, sized
+from load_cases import MS, PlainAdapter, outcomes, part, plan, run, segments
+from perfgate_agent.part import Part
 from perfgate_agent.ports import free_ports
+from perfgate_agent.reply_reader import MAX_BODY
 
+from perfgate.operation import Operation
 from perfgate.outcome import Outcome
+from perfgate.segment import Arm
+from perfgate.targets.adapter import GOOD as RIGHT
+from perfgate.targets.adapter import Judgement
 
-REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+LONGEST_EXAMPLE = 400
 
-
-@pytest.mark.parametrize(
-    ("answer", "expected", "words"),
-    [
-        pytest.param(always(OK), Outcome.OK, "", id="as asked"),
-        pytest.param(always(*(OK[i : i + 1] for i in range(len(OK)))), Outcome.OK, "", id="byte by byte"),
-        pytest.param(
-            always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"1\r\n}\r\n0\r\n\r\n"),
-            Outcome.OK, "", id="chunked",
-        ),
-        pytest.param(always(b"HTTP/1.1 100 Continue\r\n\r\n", OK), Outcome.OK, "", id="interim reply"),
-        pytest.param(always(b"HTTP/1.1 100 Continue\r\n\r\n" + OK), Outcome.OK, "", id="interim reply in the same bytes"),
-        pytest.param(
-            always(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", close=True),
-            Outcome.OK, "", id="connection: close",
-        ),
-        pytest.param(always(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), Outcome.BAD_STATUS, "503", id="bad status"),
-        pytest.param(always(REPLY % (5, b"wrong")), Outcome.WRONG_ANSWER, "wrong", id="wrong answer"),
-        pytest.param(always(b"\x16\x03\x01 what is this?\r\n\r\n"), Outcome.BAD_REPLY, "what is this", id="garbage"),
-        pytest.param(
-            always(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
-            Outcome.BAD_REPLY, "Upgrade", id="upgrade",
-        ),
-        pytest.param(always(OK + OK), Outcome.BAD_REPLY, "more replies", id="two replies at once"),
-        pytest.param(always(REPLY % (101, b"x" * 101)), Outcome.TOO_LARGE, "100 bytes", id="body over the bound"),
-        pytest.param(always(REPLY % (9_999, b"x" * 101)), Outcome.TOO_LARGE, "100 bytes", id="endless body"),
-        pytest.param(always(REPLY % (5, b"wr"), close=True), Outcome.TRUNCATED, "closed after", id="cut short"),
-        pytest.param(always(close=True), Outcome.RESET, "before the first", id="closed without a reply"),
-    ],
-)  # fmt: skip
-async def test_each_reply_has_its_outcome(
-    answer: Answer, expected: Outcome, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reply_reader, "MAX_BODY", 100)
-    async with FaultServer(answer) as server:
-        report, intervals = await run(part([server], plan(), segments(200)))
-    assert outcomes(intervals) == {expected: 40}
-    assert report.sent == len(server.requests) == 40
-    if expected is not Outcome.OK:
-        assert report.failed == 40
-        assert any(words in example for one in intervals for example in one.examples)
+pytestmark = pytest.mark.usefixtures("driver")
 
 
-async def test_a_body_just_within_the_bound_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reply_reader, "MAX_BODY", 100)
-    async with FaultServer(always(REPLY % (100, b"x" * 100))) as server:
-        _, intervals = await run(part([server], plan(), segments(200)))
-    assert outcomes(intervals) == {Outcome.OK: 40}
+class Provoking(PlainAdapter):
+    """Every second request asks for the path `/name`; `{}` is right, and nothing else."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name.encode()
+
+    def encode(self, operation: Operation, key: int, index: int) -> bytes:
+        name = b"as-asked" if index % 2 else self._name
+        return b"GET /%b/%d HTTP/1.1\r\nHost: h\r\n\r\n" % (name, index)
+
+    def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
+        judged = super().judge(operation, key, index, status, body, deep)
+        if judged is RIGHT and body != b"{}":
+            return Judgement(Outcome.WRONG_ANSWER, example=f"{body!r} instead of {{}}")
+        return judged
 
 
-async def test_a_reset_in_the_middle_of_a_reply_is_a_reset() -> None:
-    async def answer(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(REPLY[:12])
-        await asyncio.sleep(0.01)
-        writer.transport.abort()
+def provoking(server: FaultServer, name: str, **fields: Any) -> Part:
+    """Forty requests in 200 ms, each second one of which provokes what `name` says."""
+    return part([server], plan(), segments(200), adapters={Arm.BASE: Provoking(name)}, **fields)
 
-    async with FaultServer(answer) as server:
-        _, intervals = await run(part([server], plan(), segments(200)))
-    assert outcomes(intervals) == {Outcome.RESET: 40}
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_each_fault_has_its_outcome_and_one_example_and_the_run_goes_on(name: str) -> None:
+    fault = FAULTS[name]
+    async with FaultServer(by_path) as server:
+        report, intervals = await run(provoking(server, name, timeout_ns=(100 if fault.patient else 5000) * MS))
+    assert outcomes(intervals) == {fault.outcome: 20, Outcome.OK: 20}
+    assert (report.sent, report.completed, report.failed) == (40, 20, 20)
+    assert len(server.requests) == 40, "nothing is sent again in secret"
+    for interval in intervals:
+        (example,) = interval.examples
+        assert example.startswith(f"{fault.outcome.label}: ")
+        assert fault.words in example
+        assert len(example) < LONGEST_EXAMPLE
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_each_unusual_reply_is_read_whole(name: str) -> None:
+    async with FaultServer(by_path) as server:
+        _, intervals = await run(provoking(server, name))
+    assert outcomes(intervals) == {Outcome.OK: 40}, intervals[0].examples
+    assert len(server.requests) == 40
+
+
+async def test_a_body_just_within_the_bound_is_no_failure() -> None:
+    async with FaultServer(always(sized(b"{" + bytes(MAX_BODY - 1)))) as server:
+        _, intervals = await run(part([server], plan(rate=20), segments(200)))
+    assert outcomes(intervals) == {Outcome.OK: 4}
 
 
 async def test_nobody_listening_is_refused() -> None:
@@ -93,25 +94,42 @@ async def test_a_timeout_counts_from_the_intended_time_also_without_a_connection
     )
 
 
-async def test_connections_that_the_server_closes_when_idle_cost_no_request() -> None:
-    """The server closes each connection 10 ms after a reply; requests are 50 ms apart."""
+async def test_a_request_on_a_connection_that_was_closed_before_is_stale_and_never_sent_again() -> None:
+    """Requests wait for the only connection, and go out on it the moment it has answered, which is when it ends."""
+    async with FaultServer(with_the_end) as server:
+        report, intervals = await run(part([server], plan(rate=400), segments(200), connections=1))
+    counts = outcomes(intervals)
+    assert set(counts) == {Outcome.OK, Outcome.STALE_CONNECTION}
+    assert counts[Outcome.OK] == len(server.requests)
+    assert report.sent == 80
+    assert "kept-alive connection" in " ".join(intervals[0].examples) or "stale" in intervals[0].examples[0]
+
+
+async def test_a_store_that_ends_with_a_request_in_its_hand_is_a_reset_and_nothing_stale() -> None:
+    """Both come over a connection that has served before; here the request did arrive, and the store let it down."""
 
     async def answer(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(OK)
-        await asyncio.sleep(0.01)
-        writer.close()
+        if len(server.requests) % 2:
+            writer.write(OK)
+        else:
+            writer.close()
 
     async with FaultServer(answer) as server:
-        _, intervals = await run(part([server], plan(rate=20), segments(500), connections=1))
-        assert server.connections >= 10
-    assert outcomes(intervals) == {Outcome.OK: 10}
+        _, intervals = await run(part([server], plan(), segments(200), connections=1))
+    assert outcomes(intervals) == {Outcome.OK: 20, Outcome.RESET: 20}
 
 
-async def test_bytes_on_an_idle_connection_close_it_before_it_is_used_again() -> None:
+@pytest.mark.parametrize("afterwards", [b"", OK], ids=["its end", "bytes"])
+async def test_what_comes_over_an_idle_connection_costs_no_request(afterwards: bytes) -> None:
+    """10 ms after a reply the server closes, or sends what nobody asked for; requests are 50 ms apart."""
+
     async def answer(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(OK)
         await asyncio.sleep(0.01)
-        writer.write(OK)
+        if afterwards:
+            writer.write(afterwards)
+        else:
+            writer.close()
 
     async with FaultServer(answer) as server:
         _, intervals = await run(part([server], plan(rate=20), segments(500), connections=1))
@@ -120,11 +138,30 @@ async def test_bytes_on_an_idle_connection_close_it_before_it_is_used_again() ->
 
 
 async def test_only_good_replies_have_a_latency() -> None:
-    async def answer(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(OK if len(server.requests) % 2 else b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
-
-    async with FaultServer(answer) as server:
-        report, intervals = await run(part([server], plan(), segments(200)))  # counts are checked in it
-    assert outcomes(intervals) == {Outcome.OK: 20, Outcome.BAD_STATUS: 20}
+    async with FaultServer(by_path) as server:
+        report, intervals = await run(provoking(server, "bad-status"))  # counts are checked in it
     assert (report.completed, report.failed) == (20, 20)
-    assert sum(len(part.failed) for one in intervals for part in one.operations.values()) == 20
+    for interval in intervals:
+        for operation in interval.operations.values():
+            assert operation.response.total == operation.outcomes[Outcome.OK]
+    assert sum(len(one.failed) for interval in intervals for one in interval.operations.values()) == 20
+
+
+@pytest.mark.parametrize("reply", [OK, b"HTTP/1.0 200 OK\r\n\r\n{}"], ids=["sized", "until the end"])
+async def test_a_reply_is_timed_by_its_last_bytes(reply: bytes) -> None:
+    """30 ms lie between its beginning and its end, and the latency has them."""
+
+    async def answer(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply[:-1])
+        await asyncio.sleep(0.03)
+        writer.write(reply[-1:])
+        if b"Length" not in reply:
+            writer.close()
+
+    late: Answer = answer
+    async with FaultServer(late) as server:
+        _, intervals = await run(part([server], plan(rate=50), segments(100)))
+    assert outcomes(intervals) == {Outcome.OK: 5}
+    for interval in intervals:
+        for operation in interval.operations.values():
+            assert operation.service.min_ns >= 25 * MS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from fault_server import OK, Answer, FaultServer, always, silent
-from perfgate_agent import probe
+from faults import GZIPPED, coded
+from perfgate_agent import reply_reader
 from perfgate_agent.ports import free_ports
 from perfgate_agent.probe import exchange
 
@@ -30,6 +31,7 @@ async def ask(answer: Answer) -> tuple[int, bytes]:
             always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
             (200, b"abc"),
         ),
+        (coded(GZIPPED, b"gzip"), (200, b"{}")),
     ],
 )
 async def test_a_reply_is_read_whole(answer: Answer, reply: tuple[int, bytes]) -> None:
@@ -40,11 +42,20 @@ async def test_a_reply_is_read_whole(answer: Answer, reply: tuple[int, bytes]) -
     ("answer", "error", "words"),
     [
         (always(b"SSH-2.0-x\r\n\r\n"), ValueError, "not an HTTP reply"),
-        (always(b"HTTP/1.1 200 OK\r\n" + b"x" * 200_000), ValueError, "without an end"),
-        (always(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), ValueError, "out of bounds"),
-        (always(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", close=True), ConnectionError, "before the reply"),
-        (always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx", close=True), ConnectionError, "before"),
-        (always(close=True), ConnectionError, "before the reply"),
+        (always(b"HTTP/1.1 200 OK\r\n" + b"x" * 200_000), ValueError, "a head or trailers of more than 65536 bytes"),
+        (always(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), ValueError, "not an HTTP reply"),
+        (
+            always(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", close=True),
+            ConnectionError,
+            "truncated: closed after",
+        ),
+        (
+            always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx", close=True),
+            ConnectionError,
+            "truncated",
+        ),
+        (always(close=True), ConnectionError, "before the first byte"),
+        (coded(b"x", b"br"), ValueError, "'br' was not asked for"),
     ],
 )
 async def test_anything_else_is_an_error_that_says_so(answer: Answer, error: type[Exception], words: str) -> None:
@@ -53,13 +64,13 @@ async def test_anything_else_is_an_error_that_says_so(answer: Answer, error: typ
 
 
 async def test_bodies_over_the_bound_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "MAX_BODY", 10)
+    monkeypatch.setattr(reply_reader, "MAX_BODY", 10)
     for answer in (
         always(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n" + b"x" * 11),
         always(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nxxxxxx\r\n6\r\nxxxxxx\r\n0\r\n\r\n"),
         always(b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 11, close=True),
     ):
-        with pytest.raises(ValueError, match="out of bounds"):
+        with pytest.raises(ValueError, match="too large: a body of more than 10 bytes"):
             await ask(answer)
 
 
