@@ -142,8 +142,8 @@ class Diurnal(Spaced):
 
     @model_validator(mode="after")
     def _a_day_that_can_be_drawn(self) -> Self:
-        if self.peak_hour == self.trough_hour:
-            refuse("trough_hour", "another hour than peak_hour")
+        if not 0.25 <= (self.peak_hour - self.trough_hour) % 24 <= 23.75:
+            refuse("trough_hour", "at least a quarter of an hour away from peak_hour")
         if self.baseline_ops * self.peak_multiplier > MAX_RATE:
             refuse("peak_multiplier", f"so small that the peak stays within {MAX_RATE:,.0f} a second")
         return self
