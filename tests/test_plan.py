@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from arrival_cases import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,17 +21,18 @@ from perfgate.scenario.model import MAX_STORE_POOL
 
 S = 1_000_000_000
 WEIGHTS = {"store_weight": 35, "recall_weight": 35, "embedding_search_weight": 30}
-ARRIVALS: list[dict[str, Any]] = [
-    {"pattern": "constant", "rate": 300},
-    {"pattern": "constant", "rate": 0.7},
-    {"pattern": "poisson", "rate": 300},
-    {"pattern": "poisson", "rate": 1.5},
+ARRIVALS: list[dict[str, Any]] = [table for table in CASES.values() if table["pattern"] != "replay"]
+TABLES: list[dict[str, Any]] = [
+    *({"arrival": table} for table in CASES.values()),
+    {"correlation": {"store_to_recall_prob": 0.6, "delay_ms": 1_250}},
+    {"arrival": CASES["composite"], "correlation": {"store_to_recall_prob": 1, "delay_sec": 0}},
     {
-        "pattern": "periodic_burst",
-        "base_rate": 0,
-        "burst_rate": 900,
-        "burst_duration_sec": 0.3,
-        "burst_period_sec": 1.7,
+        "arrival": CASES["diurnal at random"],
+        "operations": {
+            "recall_weight": 1,
+            "diurnal_schedule": [{"hours": [9, 17], "store_weight": 2, "recall_weight": 1}],
+        },
+        "correlation": {"delay_ms": 75},
     },
 ]
 everything = range(LANES)
@@ -44,7 +46,10 @@ def scenario(arrival: dict[str, Any] | None = None, seconds: float = 5, **tables
         "operations": WEIGHTS,
         "data": {"num_nodes": 5_000, "embedding_dim": 8},
     }
-    return parse_scenario({**document, **tables})
+    document = {**document, **tables}
+    if document["arrival"]["pattern"] == "replay":
+        del document["operations"]
+    return parse_scenario(document)
 
 
 def rows(requests: Requests) -> list[tuple[Any, ...]]:
@@ -54,7 +59,7 @@ def rows(requests: Requests) -> list[tuple[Any, ...]]:
 
 
 plans = st.builds(
-    lambda arrival, seed: Plan(scenario(arrival), seed), st.sampled_from(ARRIVALS), st.integers(0, 2**64 - 1)
+    lambda tables, seed: Plan(scenario(**tables), seed), st.sampled_from(TABLES), st.integers(0, 2**64 - 1)
 )
 times = st.integers(0, 8 * S)
 
@@ -90,10 +95,10 @@ def test_a_window_is_sorted_and_inside_its_bounds(plan: Plan, start: int) -> Non
     assert set(window.lane.tolist()) <= set(range(0, LANES, 2))
 
 
-@pytest.mark.parametrize("arrival", ARRIVALS)
+@pytest.mark.parametrize("tables", TABLES)
 @pytest.mark.parametrize("seconds", [3, 2.5])
-def test_counts_are_those_of_the_windows(arrival: dict[str, Any], seconds: float) -> None:
-    plan = Plan(scenario(arrival, seconds), 11)
+def test_counts_are_those_of_the_windows(tables: dict[str, Any], seconds: float) -> None:
+    plan = Plan(scenario(seconds=seconds, **tables), 11)
     counts = plan.counts()
     for second, row in enumerate(counts):
         window = plan.window(everything, second * S, min((second + 1) * S, plan.duration_ns))
@@ -141,10 +146,10 @@ def test_another_seed_asks_for_something_else() -> None:
 def test_numpys_global_state_is_neither_read_nor_changed() -> None:
     np.random.seed(1)
     before = str(np.random.get_state())
-    first = rows(Plan(scenario(ARRIVALS[2])).window(everything, 0, S))
+    first = rows(Plan(scenario(CASES["poisson"])).window(everything, 0, S))
     assert str(np.random.get_state()) == before
     np.random.seed(2)
-    assert rows(Plan(scenario(ARRIVALS[2])).window(everything, 0, S)) == first
+    assert rows(Plan(scenario(CASES["poisson"])).window(everything, 0, S)) == first
 
 
 @settings(max_examples=40, deadline=None)

@@ -61,13 +61,14 @@ def encode(columns: Columns) -> str:
 @lru_cache(maxsize=2)
 def decode(text: str) -> Columns:
     """The inverse. Never makes more than MAX_ROWS, whatever the text is. Raises ValueError."""
-    limit = _HEAD + MAX_ROWS * _ROW_BYTES
+    limit = _HEAD + MAX_ROWS * _ROW_BYTES + 1
+    packed = bz2.BZ2Decompressor()
     try:
-        raw = bz2.BZ2Decompressor().decompress(base64.b64decode(text, validate=True), max_length=limit)
+        raw = packed.decompress(base64.b64decode(text, validate=True), max_length=limit)
     except (OSError, EOFError, binascii.Error) as error:
         raise ValueError(f"a trace that cannot be unpacked: {error}") from error
     rows = int.from_bytes(raw[:_HEAD], "little")
-    if not 0 < rows <= MAX_ROWS or len(raw) != _HEAD + rows * _ROW_BYTES:
+    if not packed.eof or not 0 < rows <= MAX_ROWS or len(raw) != _HEAD + rows * _ROW_BYTES:
         raise ValueError(f"a trace of {len(raw)} bytes that names {rows} rows")
     gaps, rest = raw[_HEAD : _HEAD + 8 * rows], raw[_HEAD + 8 * rows :]
     columns = Columns(
