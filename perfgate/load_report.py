@@ -25,6 +25,19 @@ class LoadReport:
     usage: Usage = field(default_factory=Usage)
 
     @property
+    def cpu_ns(self) -> int:
+        """Of the worker process, over all of the run."""
+        return self.usage.cpu_ns
+
+    @property
+    def wall_ns(self) -> int:
+        return self.usage.wall_ns
+
+    @property
+    def involuntary_switches(self) -> int:
+        return self.usage.involuntary_switches
+
+    @property
     def reconciles(self) -> bool:
         """Every request that was due ended in exactly one way."""
         return self.due == self.completed + self.failed + self.abandoned

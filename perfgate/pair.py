@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from perfgate.interval import Interval
 from perfgate.segment import Arm
+from perfgate.worker_load import WorkerLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Pair:
     cpus: Mapping[Arm, tuple[int, ...]]
     steal_fraction: float = 0.0
     """Share of the pair's CPU time that the hypervisor took away."""
+    workers: tuple[WorkerLoad, ...] = ()
+    """The load generator in this pair, over all its measured slices."""
 
     @property
     def usable(self) -> tuple[Couple, ...]:

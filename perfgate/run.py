@@ -8,6 +8,7 @@ from typing import Any
 
 from perfgate.interval import Interval
 from perfgate.segment import Arm
+from perfgate.worker_load import WorkerLoad
 
 SCHEMA_VERSION = 1
 
@@ -51,3 +52,7 @@ class RunRecord:
     limits: tuple[Mapping[str, Any], ...] = ()
     """The scenario's [validation], each: name, limit, base, candidate, met_base, met_candidate (JSON-ready)."""
     warnings: tuple[str, ...] = ()
+    workers: tuple[WorkerLoad, ...] = ()
+    """The load generator by worker, over all measured slices, whether they were used or not."""
+    invalid: tuple[Mapping[str, str], ...] = ()
+    """Of a run without a gate: why it says nothing of the store, each: code, text, remedy. Empty where it does."""

@@ -10,6 +10,7 @@ from perfgate.errors import InputError
 from perfgate.interval_json import interval_from_json, interval_to_json
 from perfgate.run import SCHEMA_VERSION, RunRecord, Second
 from perfgate.segment import Arm
+from perfgate.worker_load_json import worker_load_from_json, worker_load_to_json
 
 _PLAIN = (
     "kind", "name", "started_wall_ns", "duration_ns", "scenario", "scenario_digest", "target", "seed", "complete",
@@ -30,6 +31,8 @@ def record_to_json(record: RunRecord) -> dict[str, Any]:
         "environment": dict(record.environment),
         "limits": [dict(limit) for limit in record.limits],
         "warnings": list(record.warnings),
+        "workers": [worker_load_to_json(load) for load in record.workers],
+        "invalid": [dict(reason) for reason in record.invalid],
     }
 
 
@@ -62,6 +65,8 @@ def _record(data: Mapping[str, Any]) -> RunRecord:
         environment=data["environment"],
         limits=tuple(data["limits"]),
         warnings=tuple(data["warnings"]),
+        workers=tuple(worker_load_from_json(load) for load in data.get("workers", ())),  # older records have none
+        invalid=tuple(data.get("invalid", ())),
     )
 
 

@@ -19,6 +19,8 @@ from perfgate.outcome import OUTCOMES, Outcome
 from perfgate.run import RunRecord, Second
 from perfgate.segment import Arm
 from perfgate.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from perfgate.usage import ThreadUsage, Usage
+from perfgate.worker_load import WorkerLoad
 
 OPERATIONS = (Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH)
 MEDIAN_NS = {Operation.STORE: 400 * NS_PER_US, Operation.RECALL: 520 * NS_PER_US, Operation.EMBEDDING_SEARCH: 1_450_000}
@@ -62,7 +64,7 @@ def arm_interval(slower: float = 1.0, failed: dict[Outcome, int] | None = None, 
     total = sum(part.total for part in parts.values())
     values: dict[str, Any] = {
         "segment": 0, "start_ns": 0, "end_ns": 2 * NS_PER_S, "due": total, "sent": total, "last_done_ns": 2 * NS_PER_S,
-        "operations": parts, "lag": latencies(24 * NS_PER_US, total), "wait": latencies(2 * NS_PER_US, total),
+        "operations": parts, "lag": latencies(24 * NS_PER_US, total), "wait": latencies(2 * NS_PER_US, total // 100),
         "worker": "agent-1/0",
     }  # fmt: skip
     return Interval(**{**values, **fields})
@@ -187,6 +189,19 @@ def _pair(number: int, search: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def worker_load(number: int = 1, lag: Histogram | None = None, **usage: Any) -> WorkerLoad:
+    """A worker that was well within every threshold, but for `usage`."""
+    values: dict[str, Any] = {
+        "wall_ns": 95 * NS_PER_S, "user_ns": 21 * NS_PER_S, "system_ns": 9 * NS_PER_S, "voluntary_switches": 48_210,
+        "involuntary_switches": 12, "minor_faults": 120, "peak_rss_bytes": 88_000_000, "loaded_ns": 90 * NS_PER_S,
+        "cpu_share": 0.31, "busiest_share": 0.38, "waiting_share": 0.0012, "steal_share": 0.001,
+        "host_steal_share": 0.002, "scheduling": "realtime", "priority": 1, "cpus": (number,), "timer_slack_ns": 1,
+        "threads": (ThreadUsage("main", 28 * NS_PER_S, 108 * NS_PER_MS, 20 * NS_PER_S, 8 * NS_PER_S),),
+    }  # fmt: skip
+    lag = latencies(24 * NS_PER_US, 1200) if lag is None else lag
+    return WorkerLoad(f"agent-1/{number}", lag, latencies(2 * NS_PER_US, 12), Usage(**{**values, **usage}))
+
+
 def record(kind: str = "gate", **fields: Any) -> RunRecord:
     """A record that fits `comparison(Word.PASS)`, or a run of thirty seconds."""
     slower = fields.pop("slower", 1.0)
@@ -206,7 +221,7 @@ def record(kind: str = "gate", **fields: Any) -> RunRecord:
         "pairs": tuple(_pair(number, slower - 1) for number in range(pairs)) if gate else (),
         "phases": (("data", 2 * NS_PER_S), ("load default", 3 * NS_PER_S), ("measure", 90 * NS_PER_S)),
         "environment": {"controller": "host-1", "perfgate": "0.1.0", "agents": {"agent-1": {"cpu": "x86", "cores": 8}}},
-        "limits": _limits(slower, gate),
+        "limits": _limits(slower, gate), "workers": (worker_load(),),
     }  # fmt: skip
     return RunRecord(**{**values, **fields})
 
@@ -227,6 +242,9 @@ def gate(word: Word) -> tuple[RunRecord, Comparison]:
         return record(slower=1.045, pair_count=30), comparison(word)
     if word is Word.INVALID:
         late = arm_interval(lag=latencies(700 * NS_PER_US, 1200, 0.64))
+        still = worker_load(lag=late.lag, standstill_ns=251 * NS_PER_MS)
         arms = {Arm.BASE: late, Arm.CANDIDATE: late}
-        return record(pair_count=3, arms=arms, warnings=("the host has no CPU governor to read",)), comparison(word)
+        return record(
+            pair_count=3, arms=arms, workers=(still, worker_load(2)), warnings=("the host has no CPU governor to read",)
+        ), comparison(word)
     return record(), comparison(word)

@@ -52,6 +52,18 @@ def a_pair(base: float, candidate: float, in_slices: tuple[float, float] | None 
     return Pair(0, (couple,) * 8, warmup, {}, {}, {})
 
 
+def sent_late(pair: Pair, lag_ns: int) -> Pair:
+    """Every request of it."""
+
+    def late(one: Interval) -> Interval:
+        return dataclasses.replace(one, lag=Histogram.of([lag_ns] * one.sent))
+
+    couples = tuple(
+        dataclasses.replace(couple, base=late(couple.base), candidate=late(couple.candidate)) for couple in pair.couples
+    )
+    return dataclasses.replace(pair, couples=couples, warmup={arm: late(one) for arm, one in pair.warmup.items()})
+
+
 @pytest.mark.parametrize("capacity", [1300.0, 2000.0, 20_000.0])
 def test_stores_that_hold_the_rate_are_left_alone(capacity: float) -> None:
     assert capacity_check(a_pair(capacity, capacity), QUICK) is None
@@ -82,6 +94,24 @@ def test_a_base_alone_that_does_not_hold_the_rate_is_invalid() -> None:
     comparison = capacity_check(a_pair(600.0, 2000.0), QUICK)
     assert comparison is not None
     assert comparison.verdict.word is Word.INVALID
+
+
+def test_a_generator_that_cannot_send_the_rate_is_blamed_and_not_the_store() -> None:
+    """Its delay is part of every response time, so that the store looks as if it had a queue."""
+    pair = a_pair(500.0, 500.0)
+    comparison = capacity_check(sent_late(pair, NS_PER_S // 2), QUICK)
+    assert comparison is not None
+    assert comparison.verdict.word is Word.INVALID
+    (reason,) = comparison.verdict.reasons
+    assert reason.code == "generator_busy"
+    assert "cannot send the offered 1,000 requests/s" in reason.text
+    assert "add workers" in reason.remedy
+
+
+def test_a_generator_that_stood_still_in_the_warm_up_alone_is_not_called_too_slow() -> None:
+    pair = a_pair(2000.0, 2000.0)
+    late = sent_late(pair, NS_PER_S // 2)
+    assert capacity_check(dataclasses.replace(pair, warmup=late.warmup), QUICK) is None
 
 
 def test_a_burst_that_covers_the_warm_up_alone_decides_nothing() -> None:

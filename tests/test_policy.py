@@ -10,7 +10,7 @@ import pytest
 
 from perfgate.errors import InputError
 from perfgate.gate.policy import Policy
-from perfgate.gate.policy_load import QUICK, STANDARD, blind_spots, check_policy, policy_for
+from perfgate.gate.policy_load import QUICK, STANDARD, blind_spots, check_policy, policy_for, run_policy
 from perfgate.units import NS_PER_MS, NS_PER_S
 
 
@@ -86,6 +86,11 @@ def test_the_quick_policy_says_what_it_cannot_see() -> None:
         ({"floor_ms": -1}, ["floor_ms"]),
         ({"max_lag_p99_ms": 0}, ["max_lag_p99_ms"]),
         ({"min_offered": 0}, ["min_offered"]),
+        ({"max_worker_cpu": 0}, ["max_worker_cpu = 0", "0.9 is the standard"]),
+        ({"max_worker_cpu": 90}, ["max_worker_cpu = 90", "at most 1"]),
+        ({"max_core_wait": math.nan}, ["max_core_wait = nan"]),
+        ({"max_steal": -0.1}, ["max_steal = -0.1", "0.05"]),
+        ({"max_gc_pause_ms": -1}, ["max_gc_pause_ms", "0 (no collection in a slice)"]),
         ({"inconclusive": "ignore"}, ["'ignore'", "warn or block"]),
     ],
 )
@@ -94,6 +99,14 @@ def test_a_policy_that_cannot_work_is_refused_with_the_remedy(settings: dict[str
         policy_for(settings)
     for word in words:
         assert word in str(refusal.value)
+
+
+def test_a_run_is_held_to_the_gates_thresholds_for_the_generator_and_to_nothing_else() -> None:
+    policy = run_policy({"policy": "quick", "max_worker_cpu": 0.5, "max_gc_pause_ms": 2, "looks": (3,), "margin": 0.3})
+    assert (policy.max_worker_cpu, policy.max_gc_pause_ns) == (0.5, 2 * NS_PER_MS)
+    assert (policy.looks, policy.margin) == (QUICK.looks, QUICK.margin)
+    with pytest.raises(InputError, match="max_steal = 7"):
+        run_policy({"max_steal": 7})
 
 
 def test_every_field_can_be_set() -> None:

@@ -158,6 +158,7 @@ class UsageMeter:
         last = self._unloaded or ended
         loaded_ns = max(1, last.at_ns - first.at_ns)
         share = max(new - old for new, old in zip(last.cores, first.cores, strict=True)) / loaded_ns
+        share = min(1.0, share)  # the clocks are not read at the very same moment
         threads = tuple(_thread(name, first.threads[name], last.threads[name]) for name in self._threads)
         waiting = threads[0].waiting_ns
         own = [f"cpu{cpu}" for cpu in self._cpus]
@@ -173,7 +174,7 @@ class UsageMeter:
             loaded_ns=loaded_ns,
             cpu_share=share,
             busiest_share=self._windows.busiest(share),
-            waiting_share=None if waiting is None else waiting / loaded_ns,
+            waiting_share=None if waiting is None else min(1.0, waiting / loaded_ns),
             steal_share=stolen_share(_sum(first.ticks, own), _sum(last.ticks, own)),
             host_steal_share=stolen_share(_sum(first.ticks, ["cpu"]), _sum(last.ticks, ["cpu"])),
             standstill_ns=max(0, self._standstill_ns),

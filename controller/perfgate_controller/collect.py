@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval
+from perfgate.load_report import LoadReport
 from perfgate.pair import Couple
 from perfgate.run import Second
 from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.units import NS_PER_S
+from perfgate.usage import Usage
+from perfgate.worker_load import WorkerLoad
 from perfgate_controller.schedule import PairSchedule
 
 SECONDS_OPEN = 30
@@ -25,6 +28,7 @@ class Collector:
         self._keep = keep
         self._merged: dict[int, Interval] = {}
         self._timeline = Timeline()
+        self._delays = Delays()
 
     def take(self, interval: Interval) -> None:
         """Exact, whatever the order of arrival."""
@@ -34,6 +38,7 @@ class Collector:
         self._merged[interval.segment] = Interval.merge([known, interval]) if known else interval
         if segment.kind is SegmentKind.MEASURED:
             self._timeline.take(segment.arm, interval)
+            self._delays.take(interval)
 
     def segment(self, number: int) -> Interval:
         """Everything recorded for a segment; empty when nothing was."""
@@ -73,12 +78,37 @@ class Collector:
             for couple, arms in sorted(numbers.items())
         )
 
+    def workers(self, reports: Iterable[LoadReport]) -> tuple[WorkerLoad, ...]:
+        """Each worker over the measured segments. Without reports, as after an interruption, nothing is known of what they
+        used."""
+        return self._delays.loads({report.worker: report.usage for report in reports})
+
     def warmups(self) -> dict[Arm, Interval]:
         return {
             segment.arm: self.segment(segment.number)
             for segment in self._segments.values()
             if segment.kind is SegmentKind.WARMUP
         }
+
+
+class Delays:
+    """Lag and wait of each worker, of which the merged intervals know nothing any more."""
+
+    def __init__(self) -> None:
+        self._by_worker: dict[str, tuple[Histogram, Histogram]] = {}
+
+    def take(self, interval: Interval) -> None:
+        """One that a slow stream has joined of several workers is nobody's."""
+        if "+" in interval.worker:
+            return
+        known = self._by_worker.get(interval.worker)
+        new = (interval.lag, interval.wait)
+        self._by_worker[interval.worker] = (known[0] + new[0], known[1] + new[1]) if known else new
+
+    def loads(self, usages: Mapping[str, Usage]) -> tuple[WorkerLoad, ...]:
+        nothing = (Histogram.empty(), Histogram.empty())
+        names = sorted({*self._by_worker, *usages})
+        return tuple(WorkerLoad(name, *self._by_worker.get(name, nothing), usages.get(name, Usage())) for name in names)
 
 
 class Timeline:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from perfgate.errors import FleetError, PerfgateError, TargetError
 from perfgate.gate.capacity import capacity_check
 from perfgate.gate.compare import compare, invalid, look_due
 from perfgate.gate.comparison import Comparison
+from perfgate.gate.generator import drop_faulty, drop_laggards, spoilt_reason
 from perfgate.gate.policy import Policy
 from perfgate.gate.validity import usable_pairs
 from perfgate.interval_log import IntervalWriter
-from perfgate.pair import Couple, Pair
+from perfgate.pair import Pair
 from perfgate.plan import Plan
 from perfgate.progress import LookTaken, Note, PairDone, PhaseProgress, Progress
 from perfgate.run import RunRecord
@@ -35,7 +35,6 @@ from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_leng
 from perfgate_controller.ticker import ticking
 
 GIVE_UP_AFTER = 4
-DISTURBED = "the load generator could not send in time, so other work must be using this host's processors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +108,8 @@ class Gate:
                 if len(self.pairs) == 1 and (saturation := capacity_check(pair, policy)):
                     return saturation
                 self._progress.handle(self._pair_done(pair))
-                if not pair.usable:
-                    self._progress.handle(Note(f"pair {len(self.pairs)} does not count: {DISTURBED}"))
+                if not pair.usable and (why := spoilt_reason([pair], policy)):
+                    self._progress.handle(Note(f"pair {len(self.pairs)} does not count: {why.text}"))
                 if self._hopeless():
                     return self._disturbed()
                 out_of_time = self._out_of_time()
@@ -130,9 +129,13 @@ class Gate:
         return (len(self.pairs) == GIVE_UP_AFTER and not usable) or usable + to_come < policy.min_pairs
 
     def _disturbed(self) -> Comparison:
-        text = f"only {len(usable_pairs(self.pairs))} of the {len(self.pairs)} pairs so far can be used: {DISTURBED}"
-        remedy = "keep other work off this host while a gate runs, give it more cores, or lower [arrival] rate"
-        return invalid(self._request.policy, self.pairs, "generator_lag", text, remedy)
+        """What spoilt most of the pairs is the reason."""
+        policy, usable = self._request.policy, {pair.number for pair in usable_pairs(self.pairs)}
+        why = spoilt_reason([pair for pair in self.pairs if pair.number not in usable], policy)
+        text = f"only {len(usable)} of the {len(self.pairs)} pairs so far can be used"
+        if why is None:
+            return invalid(policy, self.pairs, "too_few_pairs", text, "look at the agent's log, and run it again")
+        return invalid(policy, self.pairs, why.code, f"{text}: {why.text}", why.remedy)
 
     async def _pair(self, number: int, log: IntervalWriter) -> Pair:
         """One pair of fresh processes, from their start to their end."""
@@ -229,8 +232,8 @@ class Gate:
 def make_pair(
     schedule: PairSchedule, collector: Collector, running: dict[Arm, Running], results: list[LoadResult], policy: Policy
 ) -> Pair:
-    """Put a pair together from what was recorded."""
-    return Pair(
+    """Put a pair together from what was recorded, without what the generator spoilt."""
+    pair = Pair(
         number=schedule.number,
         couples=tuple(drop_laggards(couple, policy) for couple in collector.couples(schedule)),
         warmup=collector.warmups(),
@@ -238,16 +241,9 @@ def make_pair(
         ports={arm: process.address.port for arm, process in running.items()},
         cpus={arm: process.cpus for arm, process in running.items()},
         steal_fraction=max((result.steal_fraction for result in results), default=0.0),
+        workers=collector.workers(report for result in results for report in result.reports),
     )
-
-
-def drop_laggards(couple: Couple, policy: Policy) -> Couple:
-    """A couple in which the generator itself was late does not count. The rule sees lag alone, not which build ran, and
-    takes both slices away, so it cannot favour one."""
-    lags = [couple.arm(arm).lag for arm in Arm]
-    if any(lag.total and lag.quantile(0.99) > policy.max_lag_p99_ns for lag in lags):
-        return dataclasses.replace(couple, dropped="generator late")
-    return couple
+    return drop_faulty(pair, policy)
 
 
 def check_counts(results: list[LoadResult]) -> None:

@@ -8,14 +8,18 @@ from typing import Any
 
 from perfgate import __version__
 from perfgate.gate.comparison import Comparison
+from perfgate.gate.generator import run_problems
 from perfgate.gate.limits import check_limits
+from perfgate.gate.policy import Policy
 from perfgate.gate.validity import usable_pairs
 from perfgate.interval import Interval
+from perfgate.load_report import LoadReport
 from perfgate.pair import Pair
 from perfgate.run import RunRecord, Second
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm
 from perfgate.targets.model import Target
+from perfgate.worker_load import WorkerLoad
 from perfgate_controller.collect import Collector
 
 
@@ -31,21 +35,27 @@ def gate_record(
         complete=comparison.final and not _broken_off(comparison),
         timeline=_pair_timeline(pairs),
         pairs=_pair_lines(pairs, comparison),
+        workers=WorkerLoad.merge(load for pair in pairs for load in pair.workers),
         **rest,
     )  # fmt: skip
 
 
 def run_record(
-    scenario: Scenario, seed: int, target: Target, build: str, collector: Collector, broken: str, **rest: Any
-) -> RunRecord:
-    """broken: why the run was cut short; empty when it was not."""
+    scenario: Scenario, seed: int, target: Target, build: str, collector: Collector, broken: str, policy: Policy,
+    reports: Sequence[LoadReport], **rest: Any,
+) -> RunRecord:  # fmt: skip
+    """broken: why the run was cut short; empty when it was not: only then is it asked whether the generator did its part,
+    by the policy's thresholds."""
     total = collector.total(Arm.BASE)
+    workers = collector.workers(reports)
+    problems = run_problems(workers, total, policy) if total and not broken else []
     arms = {Arm.BASE: total} if total else {}
     measured = {Arm.BASE: sum(segment.duration_ns for segment in collector.measured())} if total else {}
     return _record(
         "run", scenario, seed, target, {Arm.BASE: build}, arms, measured,
         complete=not broken, timeline=collector.timeline(), pairs=(),
-        warnings=(f"broken off: {broken}",) if broken else (), **rest,
+        warnings=(f"broken off: {broken}",) if broken else (), workers=workers,
+        invalid=tuple({"code": one.code, "text": one.text, "remedy": one.remedy} for one in problems), **rest,
     )  # fmt: skip
 
 
@@ -126,9 +136,24 @@ def _pair_line(pair: Pair, comparison: Comparison, position: int | None) -> dict
         "cpus": {arm.name.lower(): list(cpus) for arm, cpus in pair.cpus.items()},
         "start_ns": {arm.name.lower(): start for arm, start in pair.start_ns.items()},
         "steal_fraction": pair.steal_fraction,
+        "workers": [_worker_line(load) for load in pair.workers],
         "effects": {
             effect.name: effect.per_pair[position]
             for effect in comparison.effects
             if position is not None and len(effect.per_pair) > position
         },
+    }
+
+
+def _worker_line(load: WorkerLoad) -> dict[str, Any]:
+    """What a worker's pair is judged by."""
+    usage = load.usage
+    return {
+        "worker": load.worker,
+        "lag_p99_ns": load.lag.quantile(0.99) if load.lag.total else None,
+        "busiest_share": usage.busiest_share,
+        "waiting_share": usage.waiting_share,
+        "steal_share": usage.steal_share,
+        "standstill_ns": usage.standstill_ns,
+        "gc_pauses": usage.gc_pauses,
     }

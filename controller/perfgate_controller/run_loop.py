@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from perfgate.address import Address
 from perfgate.errors import FleetError, PerfgateError, TargetError
+from perfgate.gate.policy import Policy
 from perfgate.interval_log import IntervalWriter
+from perfgate.load_report import LoadReport
 from perfgate.progress import Note, PhaseProgress, Progress
 from perfgate.run import RunRecord
 from perfgate.scenario.model import Scenario
@@ -30,7 +32,7 @@ from perfgate_controller.ticker import ticking
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """variant: the build to start; or address: the store that runs already, whose data are verified first (and
-    loaded where it is empty)."""
+    loaded where it is empty). policy: its thresholds for the load generator decide whether the run says anything."""
 
     scenario: Scenario
     seed: int
@@ -39,6 +41,7 @@ class RunRequest:
     directory: Path
     warmup_ns: int
     address: Address | None = None
+    policy: Policy = field(default_factory=Policy)
 
 
 class LoadRun:
@@ -52,6 +55,7 @@ class LoadRun:
         self._began_wall_ns = time.time_ns()
         self._segments = single_run(request.scenario.duration_ns, request.warmup_ns)
         self._phases = Phases(progress)
+        self._reports: list[LoadReport] = []
 
     async def run(self) -> RunRecord:
         """Raises PerfgateError only while nothing has been measured."""
@@ -79,10 +83,10 @@ class LoadRun:
             await self._fleet.prepare_data(request.scenario, request.seed)
         async with self._store() as address:
             results = await self._load(collector, address)
-        reports = [report for result in results for report in result.reports]
-        if any(report.lost for report in reports):
+        self._reports = [report for result in results for report in result.reports]
+        if any(report.lost for report in self._reports):
             return "the store stopped taking connections"
-        if any(report.saturated for report in reports):
+        if any(report.saturated for report in self._reports):
             return "the store fell so far behind the offered rate that load was stopped"
         return ""
 
@@ -122,7 +126,7 @@ class LoadRun:
         request = self._request
         build = str(request.address) if request.address else request.variant
         return run_record(
-            request.scenario, request.seed, request.target, build, collector, broken,
+            request.scenario, request.seed, request.target, build, collector, broken, request.policy, self._reports,
             started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
             phases=self._phases.taken, environment=self._fleet.environment,
         )  # fmt: skip

@@ -71,9 +71,9 @@ def _show(how: str, record: RunRecord, comparison: Comparison | None, directory:
 
 
 def exit_code(record: RunRecord, comparison: Comparison | None) -> int:
-    """As `perfgate gate` and `perfgate run` end: a run with 3 when broken off, 1 when a limit is missed."""
+    """As `perfgate gate` and `perfgate run` end: a run with 3 when broken off or invalid, 1 when a limit is missed."""
     if comparison is not None:
         return comparison.verdict.exit_code
-    if not record.complete:
+    if not record.complete or record.invalid:
         return 3
     return 0 if all(limit.get("met_base", True) for limit in record.limits) else 1

@@ -15,7 +15,10 @@ EXAMPLE = """examples:
 
 With --url the store runs already: it must hold exactly the scenario's data, or nothing (then it is loaded first).
 
-exit codes: 0 the run is complete and within the scenario's [validation], 1 a limit was missed, 3 anything else"""
+A run in which the load generator itself was late or at its limits is INVALID; [gate] of the scenario sets how much is
+allowed (max_lag_p99_ms, max_worker_cpu, max_core_wait, max_steal, max_gc_pause_ms).
+
+exit codes: 0 the run is complete, valid and within the scenario's [validation], 1 a limit was missed, 3 anything else"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -47,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from perfgate.address import Address
     from perfgate.cli.common import finish, open_order, parse_time, print_run, run_with_fleet
+    from perfgate.cli.report import exit_code
+    from perfgate.gate.policy_load import run_policy
     from perfgate.progress import Progress
     from perfgate.run import RunRecord
 
@@ -60,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         directory=order.directory,
         warmup_ns=parse_time(arguments.warmup, "--warmup") or 0,
         address=Address.parse(arguments.url, "--url") if arguments.url is not None else None,
+        policy=run_policy(order.scenario.gate),
     )
 
     async def load(fleet: Fleet, progress: Progress) -> RunRecord:
@@ -68,6 +74,4 @@ def run(arguments: argparse.Namespace) -> int:
     record = run_with_fleet(order, load)
     record = finish(order, record, None)
     print_run(record, order.directory)
-    if not record.complete:
-        return 3
-    return 0 if all(limit["met_base"] for limit in record.limits) else 1
+    return exit_code(record, None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perfgate.gate.comparison import Comparison
+from perfgate.gate.generator import BUSY_REMEDY, spoilt_reason
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Reason, Verdict, Word
 from perfgate.interval import Interval
@@ -34,7 +35,11 @@ class Held:
 
 def capacity_check(pair: Pair, policy: Policy) -> Comparison | None:
     """None when both arms hold the rate. Otherwise the final comparison: BLOCK where only the candidate does not,
-    INVALID with the highest rate held and the rate to ask for where the base does not either."""
+    INVALID with the highest rate held and the rate to ask for where the base does not either, or where the generator
+    does not: then replies come late whatever the store does."""
+    if overload := _generator_overload(pair, policy):
+        verdict = Verdict(Word.INVALID, (overload,), policy.competitive)
+        return Comparison(policy, pairs=1, look=0, final=True, effects=(), verdict=verdict)
     held = {arm: held_rate(pair, arm) for arm in Arm}
     if not any(rate.saturated for rate in held.values()):
         return None
@@ -56,6 +61,26 @@ def held_rate(pair: Pair, arm: Arm) -> Held:
         part.completed for part in slices
     )
     return Held(offered, held, late, saturated=_cut(warmup) or (confirmed and fell_behind(warmup)))
+
+
+def _generator_overload(pair: Pair, policy: Policy) -> Reason | None:
+    """Half of a warm-up's requests went out later than a backlog's bound, and half of those of most slices later than
+    the limit: the generator fell behind and kept falling. A pause is over sooner."""
+    slices = [couple.arm(arm) for couple in pair.couples for arm in Arm]
+    late = [part.lag.total > 0 and part.lag.quantile(0.5) > policy.max_lag_p99_ns for part in slices]
+    if 2 * sum(late) <= len(late):
+        return None
+    for warmup in pair.warmup.values():
+        length = max(1, warmup.end_ns - warmup.start_ns)
+        if warmup.lag.total and warmup.lag.quantile(0.5) > BACKLOG_SHARE * length:
+            text = (
+                f"the load generator cannot send the offered {warmup.due * NS_PER_S / length:,.0f} requests/s: half of "
+                f"them went out more than {format_duration(warmup.lag.quantile(0.5))} after their time"
+            )
+            why = spoilt_reason([pair], policy)
+            more = f" ({why.text})" if why and why.code != "generator_lag" else ""
+            return Reason("generator_busy", text + more, BUSY_REMEDY)
+    return None
 
 
 def fell_behind(interval: Interval, share: float = BACKLOG_SHARE) -> bool:

@@ -32,6 +32,10 @@ class Policy:
     error_margin: float = 0.001  # share of requests
     recall_margin: float = 0.005  # recall@k
     max_lag_p99_ns: int = 1_000_000  # the generator's own error beyond which a measurement says nothing
+    max_worker_cpu: float = 0.90  # of a worker's core: beyond it replies wait to be read, which no lag shows
+    max_core_wait: float = 0.05  # of the time a worker may be ready without a core: it adds to latencies as lag does
+    max_steal: float = 0.05  # of processor time taken by the hypervisor: the store's slowness is then the neighbours'
+    max_gc_pause_ns: int = 0  # the longest collection in a slice: workers put them off, so one is a fault
     min_offered: float = 0.99  # share of the due requests that the generator must have sent
     min_pairs: int = 12  # usable pairs under which no verdict but INVALID is given
     inconclusive: str = "warn"  # or "block": what CI does with an undecided run

@@ -30,10 +30,13 @@ UNITS: Mapping[str, tuple[str, int]] = {
     "floor_ms": ("floor_ns", NS_PER_MS),
     "slice_ms": ("slice_ns", NS_PER_MS),
     "max_lag_p99_ms": ("max_lag_p99_ns", NS_PER_MS),
+    "max_gc_pause_ms": ("max_gc_pause_ns", NS_PER_MS),
     "warmup_seconds": ("warmup_ns", NS_PER_S),
     "measured_seconds": ("measured_ns", NS_PER_S),
 }
 """Keys of `[gate]` that carry a unit: the policy's field and how many ns one is."""
+GENERATOR = ("max_lag_p99_ns", "max_worker_cpu", "max_core_wait", "max_steal", "max_gc_pause_ns", "min_offered")
+"""The fields that judge the load generator, which a run without a gate is held to as well."""
 FIELDS = frozenset(field.name for field in dataclasses.fields(Policy)) - {"name"}
 
 
@@ -48,6 +51,17 @@ def policy_for(gate: Mapping[str, Any], name: str | None = None, **overrides: An
     settings = {**(gate if named == in_file else {}), **overrides}
     policy = dataclasses.replace(POLICIES[named], **_fields(settings, POLICIES[named]))
     check_policy(policy)
+    return policy
+
+
+def run_policy(gate: Mapping[str, Any]) -> Policy:
+    """What a run without a gate is held to: of the policy that `[gate]` makes, the part that judges the generator. The
+    rest is neither used nor checked. Raises InputError naming field, value and remedy."""
+    base = POLICIES[gate.get("policy", "standard")]
+    fields = _fields(gate, base)
+    policy = dataclasses.replace(base, **{name: fields[name] for name in GENERATOR if name in fields})
+    for text in _generator_faults(policy):
+        raise InputError(f"gate: {text}")
     return policy
 
 
@@ -107,8 +121,7 @@ def _faults(policy: Policy) -> Iterator[str]:
         yield f"primary_share = {policy.primary_share} must lie between 0 and 1; 0.8 leaves a fifth for p95 and p50"
     if not policy.operation_margin_factor >= 1:
         yield f"operation_margin_factor = {policy.operation_margin_factor} must be at least 1"
-    if not 0 < policy.min_offered <= 1:
-        yield f"min_offered = {policy.min_offered} must lie above 0 and be at most 1"
+    yield from _generator_faults(policy)
     yield from _time_faults(policy)
     if policy.inconclusive not in ("warn", "block"):
         yield f"inconclusive = {policy.inconclusive!r} must be warn or block"
@@ -142,5 +155,16 @@ def _time_faults(policy: Policy) -> Iterator[str]:
     for field, key in (("warmup_ns", "warmup_seconds"), ("floor_ns", "floor_ms")):
         if getattr(policy, field) < 0:
             yield f"{key} must be a number that is not negative"
+
+
+def _generator_faults(policy: Policy) -> Iterator[str]:
     if policy.max_lag_p99_ns <= 0:
         yield "max_lag_p99_ms must be above 0"
+    if policy.max_gc_pause_ns < 0:
+        yield "max_gc_pause_ms must be 0 (no collection in a slice) or above"
+    for field, usual in (("max_worker_cpu", 0.9), ("max_core_wait", 0.05), ("max_steal", 0.05)):
+        value = getattr(policy, field)
+        if not 0 < value <= 1:
+            yield f"{field} = {value} must be a share above 0 and at most 1 (1 switches it off); {usual} is the standard"
+    if not 0 < policy.min_offered <= 1:
+        yield f"min_offered = {policy.min_offered} must lie above 0 and be at most 1"

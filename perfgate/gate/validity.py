@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
+from perfgate.gate.generator import lag_reason, offered_reason, spoilt_reason
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Reason
 from perfgate.histogram import Histogram
@@ -13,7 +15,8 @@ from perfgate.outcome import Outcome
 from perfgate.pair import Pair
 from perfgate.scenario.model import ValidationSpec
 from perfgate.segment import Arm
-from perfgate.units import format_duration, format_percent
+from perfgate.units import format_percent
+from perfgate.worker_load import WorkerLoad
 
 MIN_COUPLES = 0.5
 MAX_FAILURES = 0.05
@@ -107,13 +110,7 @@ def _abandoned(pair: Pair, arm: Arm) -> int:
 def _offered(totals: Mapping[Arm, Interval], policy: Policy) -> Reason | None:
     """Asked of the base: where the generator sends that one enough and the candidate too little, it is the candidate
     that holds it up, and what was not sent counts as failed."""
-    base = totals[Arm.BASE]
-    refused = sum(part.outcomes[Outcome.REFUSED] for part in base.operations.values())
-    if base.due and (base.sent + refused) / base.due >= policy.min_offered:
-        return None
-    share = format_percent(base.sent / base.due) if base.due else "none"
-    text = f"only {share} of the {base.due:,} requests that were due were sent"
-    return Reason("offered_rate", text, "raise [connection] connections or timeout_seconds, or lower [arrival] rate")
+    return offered_reason(totals[Arm.BASE], policy)
 
 
 def _uneven(totals: Mapping[Arm, Interval]) -> Reason | None:
@@ -129,21 +126,14 @@ def _uneven(totals: Mapping[Arm, Interval]) -> Reason | None:
 
 def _lag(pairs: Sequence[Pair], policy: Policy) -> Reason | None:
     lag = Histogram.merge([pair.total(arm).lag for pair in pairs for arm in Arm])
-    if not lag.total or lag.quantile(0.99) <= policy.max_lag_p99_ns:
-        return None
-    text = (
-        f"the generator itself was late: 1 % of the requests went out more than {format_duration(lag.quantile(0.99))} "
-        f"after their time (limit {format_duration(policy.max_lag_p99_ns)})"
-    )
-    return Reason("generator_lag", text, "keep other work off this host, add --workers, or lower [arrival] rate")
+    return lag_reason(lag, WorkerLoad.merge(load for pair in pairs for load in pair.workers), policy)
 
 
 def _too_few(pairs: Sequence[Pair], usable: Sequence[Pair], policy: Policy) -> Reason | None:
     if len(usable) >= policy.min_pairs:
         return None
-    dropped = sum(len(pair.couples) - len(pair.usable) for pair in pairs)
     text = f"only {len(usable)} of {len(pairs)} pairs can be used, {policy.min_pairs} are needed"
-    if dropped:
-        text += f" ({dropped} couples of slices were dropped because the generator was late)"
-        return Reason("generator_lag", text, "keep other work off this host while a gate runs, or add cores")
+    if why := spoilt_reason(pairs, policy):
+        dropped = sum(len(pair.couples) - len(pair.usable) for pair in pairs)
+        return dataclasses.replace(why, text=f"{text}; {dropped} couples of slices were dropped: {why.text}")
     return Reason("too_few_pairs", text, "give more time (--time-limit) or a shorter measured_seconds")

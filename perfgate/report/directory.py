@@ -46,7 +46,8 @@ def verdict_line(record: RunRecord, comparison: Comparison | None) -> str:
     from perfgate.report.words import headline, run_sentence, run_verdict, sentence
 
     if comparison is None:
-        return f"{run_verdict(record)} {run_sentence(record)}"
+        why = "".join(f" {sentence(reason['text'])}" for reason in record.invalid[:1])
+        return f"{run_verdict(record)} {run_sentence(record)}{why}"
     reasons = comparison.verdict.reasons
     why = f" {sentence(reasons[0].text)}" if reasons else ""
     return f"{comparison.verdict.word.value} {headline(record, comparison)}{why}"

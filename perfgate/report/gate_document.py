@@ -10,6 +10,7 @@ from perfgate.gate.effect import Effect, Finding
 from perfgate.gate.verdict import Reason, Word
 from perfgate.report import shared
 from perfgate.report.document import Column, Document, Row, Section, Table
+from perfgate.report.generator_block import generator, workers
 from perfgate.report.words import (
     FINDINGS,
     bounds,
@@ -50,8 +51,10 @@ def gate_document(record: RunRecord, comparison: Comparison, directory: Path | N
         shared.failures(record),
         shared.limits(record),
         shared.warnings(record),
+        generator(record),
         Section("Can it be trusted?", facts=_evidence(record, comparison), lines=comparison.notes),
         _pairs(record),
+        workers(record),
         shared.environment(record),
     )
     return Document(
@@ -131,15 +134,12 @@ def _evidence(record: RunRecord, comparison: Comparison) -> tuple[tuple[str, str
     used = sum(int(pair.get("couples", 0)) for pair in record.pairs)
     dropped = sum(int(pair.get("dropped", 0)) for pair in record.pairs)
     kinds = sorted({str(kind) for pair in record.pairs for kind in pair.get("drop_reasons", ())})
-    steal = max((float(pair.get("steal_fraction", 0.0)) for pair in record.pairs), default=0.0)
     why = f" ({', '.join(kinds)})" if kinds else ""
     facts = [("pairs", f"{comparison.pairs} of at most {comparison.policy.looks[-1]}, look {comparison.look}")]
     if record.pairs:
         facts.append(("couples of slices", f"{used:,} used, {dropped:,} dropped{why}"))
     if record.arms:
-        facts += shared.generator(record)
-    if steal > 0:
-        facts.append(("taken by the hypervisor", f"at most {format_percent(steal)} of a pair's CPU time"))
+        facts += shared.delivered(record)
     if comparison.variance:
         shares = ", ".join(
             f"{source} {share * 100:.0f} %" for source, share in comparison.variance if math.isfinite(share)

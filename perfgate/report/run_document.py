@@ -9,12 +9,13 @@ from perfgate.interval import Interval, OperationInterval
 from perfgate.operation import Operation
 from perfgate.report import shared
 from perfgate.report.document import Column, Document, Row, Section, Table
+from perfgate.report.generator_block import generator, workers
 from perfgate.report.words import run_sentence, run_verdict, sentence, short_operation, sparkline
 from perfgate.run import RunRecord
 from perfgate.segment import Arm
 from perfgate.units import NS_PER_S, format_count, format_duration
 
-TONES = {"DONE": "good", "LIMITS MISSED": "bad", "BROKEN OFF": "invalid"}
+TONES = {"DONE": "good", "LIMITS MISSED": "bad", "BROKEN OFF": "invalid", "INVALID": "invalid"}
 QUANTILES = (0.5, 0.95, 0.99, 0.999)
 TIMELINE_WIDTH = 60
 _COLUMNS = (
@@ -30,15 +31,16 @@ def run_document(record: RunRecord, directory: Path | None) -> Document:
     """directory: where the run's files are, when known."""
     word = run_verdict(record)
     interval = record.arms.get(Arm.BASE)
-    sections = [Section("Broken off", lines=_why_broken(record))] if not record.complete else []
+    sections = [Section("Broken off", lines=_why_broken(record))] if not record.complete else [_why_invalid(record)]
     if interval is not None:
         measured = record.measured_ns.get(Arm.BASE, 0)
         sections += [_latencies(interval, measured), _timeline(record), _answers(interval)]
     sections += [shared.failures(record), shared.limits(record)]
     if record.complete:
         sections.append(shared.warnings(record))
-    facts = shared.generator(record) if interval is not None else ()
-    sections += [Section("Can it be trusted?", facts=(*facts, *shared.phases(record))), shared.environment(record)]
+    facts = shared.delivered(record) if interval is not None else ()
+    sections += [generator(record), Section("Can it be trusted?", facts=(*facts, *shared.phases(record)))]
+    sections += [workers(record), shared.environment(record)]
     return Document(
         word=word,
         tone=TONES[word],
@@ -53,6 +55,12 @@ def _why_broken(record: RunRecord) -> tuple[str, ...]:
     return tuple(sentence(text.removeprefix("broken off: ")) for text in record.warnings) or (
         "It did not end in order.",
     )
+
+
+def _why_invalid(record: RunRecord) -> Section:
+    """As a gate's reasons: what it was, and what mends it."""
+    lines = (f"{sentence(reason['text'])}\n→ {sentence(reason['remedy'])}" for reason in record.invalid)
+    return Section("Why it cannot be trusted", lines=tuple(lines))
 
 
 def _latencies(interval: Interval, measured_ns: int) -> Section:

@@ -66,30 +66,21 @@ def _one_line(text: str, at_most: int = 200) -> str:
     return line if len(line) <= at_most else line[: at_most - 1] + "…"
 
 
-def generator(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    """Whether the load generator itself did what it should: facts for each arm."""
+def delivered(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    """What was sent and answered: facts for each arm."""
     return (
-        ("sent late by", _each(record, lambda one, _: _quantiles(one.lag))),
-        ("waited for a connection", _each(record, lambda one, _: _quantiles(one.wait))),
-        ("due requests sent", _each(record, lambda one, _: f"{format_count(one.sent)} of {format_count(one.due)}")),
-        ("answered", _each(record, _rate)),
-        ("failed", _each(record, lambda one, _: f"{format_count(one.failures)} ({_share(one)})")),
+        ("due requests sent", each_arm(record, lambda one, _: f"{format_count(one.sent)} of {format_count(one.due)}")),
+        ("answered", each_arm(record, _rate)),
+        ("failed", each_arm(record, lambda one, _: f"{format_count(one.failures)} ({_share(one)})")),
     )
 
 
-def _each(record: RunRecord, say: Any) -> str:
+def each_arm(record: RunRecord, say: Any) -> str:
     """`base 1, candidate 2`, or for a run just `1`."""
     parts = {arm: say(interval, record.measured_ns.get(arm, 0)) for arm, interval in record.arms.items()}
     if len(parts) == 1 and record.kind == "run":
         return str(next(iter(parts.values())))
     return "; ".join(f"{arm.name.lower()} {text}" for arm, text in parts.items()) or "–"
-
-
-def _quantiles(histogram: Any) -> str:
-    if not histogram.total:
-        return "–"
-    p50, p99 = histogram.quantiles([0.5, 0.99])
-    return f"p50 {format_duration(p50)}, p99 {format_duration(p99)}"
 
 
 def _rate(interval: Interval, measured_ns: int) -> str:

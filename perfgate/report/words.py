@@ -59,9 +59,11 @@ def sentence(text: str) -> str:
 
 
 def run_verdict(record: RunRecord) -> str:
-    """`DONE`, `LIMITS MISSED` or `BROKEN OFF`."""
+    """`DONE`, `LIMITS MISSED`, `INVALID` (the generator spoilt it) or `BROKEN OFF`."""
     if not record.complete or Arm.BASE not in record.arms:
         return "BROKEN OFF"
+    if record.invalid:
+        return "INVALID"
     return "DONE" if all(limit.get("met_base", True) for limit in record.limits) else "LIMITS MISSED"
 
 
@@ -77,6 +79,8 @@ def run_sentence(record: RunRecord) -> str:
     missed = sum(not limit.get("met_base", True) for limit in record.limits)
     if not record.complete:
         return f"These are partial data: {what}."
+    if record.invalid:
+        return f"This measurement cannot be trusted; {what}."
     if missed:
         return f"{what}; {missed} of {len(record.limits)} limits missed."
     return f"{what}{'; all limits met' if record.limits else ''}."
