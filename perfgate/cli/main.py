@@ -12,6 +12,7 @@ VERBS = {
     "run": "one load run, without a gate",
     "plan": "show beforehand what a scenario will send, how long it takes, what a gate can see",
     "report": "render a run's directory again",
+    "doctor": "what regressions this host can and cannot resolve, and what to change",
     "agent": "serve as an agent on a perf-tier host",
     "store": "serve the built-in store",
     "simulate": "prove the decision rule on simulated noise",

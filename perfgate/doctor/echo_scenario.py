@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from perfgate.arrivals.registry import RANDOM_SPACING, make_arrivals
+from perfgate.arrivals.registry import make_arrivals
 from perfgate.operation import Operation
 from perfgate.scenario import parse_scenario
 from perfgate.scenario.model import Scenario
@@ -34,7 +34,7 @@ def echo_scenario(asked: Scenario | None, rate: float | None) -> Scenario:
     second; without it the asked scenario's, for a pattern whose rate changes its highest, or 1,000."""
     document: dict[str, Any] = json.loads(asked.source) if asked else _small()
     highest = rate or (peak_rate(asked) if asked else DEFAULT_RATE)
-    random = asked is not None and asked.arrival.pattern in RANDOM_SPACING
+    random = asked is not None and asked.arrival.spacing == "poisson"
     document["arrival"] = {"pattern": "poisson" if random else "constant", "rate": highest}
     # Arrivals go on after the scenario's end; its length only decides how many vectors there are to store.
     document["duration"] = {"total_seconds": POOL_VECTORS / highest}
@@ -47,7 +47,7 @@ def echo_scenario(asked: Scenario | None, rate: float | None) -> Scenario:
 
 def peak_rate(scenario: Scenario) -> float:
     """The most arrivals in a second of the scenario (its first day, if it is longer)."""
-    if scenario.arrival.pattern in ("constant", *RANDOM_SPACING) and "rate" in scenario.arrival.parameters:
+    if scenario.arrival.pattern in ("constant", "poisson"):
         return float(scenario.arrival.parameters["rate"])
     seconds = min(MOST_SECONDS_SEARCHED, max(1, -(-scenario.duration_ns // NS_PER_S)))
     before = make_arrivals(scenario.arrival, scenario.seed).before(np.arange(seconds + 1))

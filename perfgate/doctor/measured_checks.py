@@ -62,7 +62,7 @@ def rate_held(echo: EchoResult, policy: Policy) -> Check:
 def worker_load(echo: EchoResult) -> Check:
     """A queue in front of a busy worker grows without bound."""
     name, why = "load worker", "a worker near the end of its processor is late for the next request"
-    shares = [report.cpu_ns / report.wall_ns for report in echo.reports if report.wall_ns > 0]
+    shares = [report.usage.cpu_share for report in echo.reports]
     if not shares:
         return Check(name, State.UNKNOWN, "no worker reported", why)
     found = f"uses {format_percent(max(shares))} of its processor"
