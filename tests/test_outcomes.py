@@ -17,7 +17,7 @@ from perfgate.operation import Operation
 from perfgate.outcome import Outcome
 from perfgate.segment import Arm
 from perfgate.targets.adapter import GOOD as RIGHT
-from perfgate.targets.adapter import Judgement
+from perfgate.targets.adapter import Judgement, Shape
 
 LONGEST_EXAMPLE = 400
 
@@ -34,6 +34,9 @@ class Provoking(PlainAdapter):
     def encode(self, operation: Operation, key: int, index: int) -> bytes:
         name = b"as-asked" if index % 2 else self._name
         return b"GET /%b/%d HTTP/1.1\r\nHost: h\r\n\r\n" % (name, index)
+
+    def shape(self, operation: Operation) -> Shape:
+        return Shape(200, b"{")
 
     def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
         judged = super().judge(operation, key, index, status, body, deep)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 
 from perfgate.address import Address
 from perfgate.errors import InputError
 
-REMEDY = (
-    "name its authority as [tls] ca_file in the target file (or --ca-file), its name as server_name, or say insecure"
-)
+REMEDY = "give its authority as [tls] ca_file in the target file, its name as server_name, or say insecure = true"
 
 
+@lru_cache(maxsize=8)  # reading the system's authorities takes some 10 ms
 def client_context(address: Address) -> ssl.SSLContext | None:
     """None for an address without TLS. Raises InputError for authorities that are no certificates."""
     if not address.tls:
