@@ -33,6 +33,9 @@ margin = 0.9
 measured_seconds = 0.5
 warmup_seconds = 0.25
 max_lag_p99_ms = 900
+max_worker_cpu = 1
+max_core_wait = 1
+max_steal = 1
 {gate}
 """
 
