@@ -38,7 +38,8 @@ class PiecewiseLinearRate:
         before, seconds = self._whole_cycles(seconds, self._time[-1], self._count[-1])
         line = np.searchsorted(self._time, seconds, side="right") - 1
         inside = seconds - self._time[line]
-        return before + self._count[line] + inside * (self._rate[line] + inside * self._bend[line])
+        expected: Floats = before + self._count[line] + inside * (self._rate[line] + inside * self._bend[line])
+        return expected
 
     def when(self, expected: Floats) -> Floats:
         before, expected = self._whole_cycles(expected, self._count[-1], self._time[-1])
@@ -52,7 +53,8 @@ class PiecewiseLinearRate:
         inside = np.divide(2 * wanted, root, out=np.where(wanted > 0, np.inf, 0.0), where=root > 0)
         length = np.append(np.diff(self._time), np.inf)[line]
         seconds = before + self._time[line] + np.minimum(inside, length)
-        return np.minimum(seconds * NS_PER_S, FOREVER_NS)
+        time_ns: Floats = np.minimum(seconds * NS_PER_S, FOREVER_NS)
+        return time_ns
 
     def _whole_cycles(self, value: Floats, cycle: float, other: float) -> tuple[Floats, Floats]:
         """What whole cycles before `value` come to on the other axis, and what is left of it in its own cycle."""

@@ -45,7 +45,8 @@ class ReplayArrivals:
         row = self._row(place)
         copy, copies = place - self._copies_before(row), self._copies_before(row + 1) - self._copies_before(row)
         gap = self._end_ns[row + 1] - self._end_ns[row]
-        return cycle * self._length_ns + self._end_ns[row] + copy * gap // np.maximum(copies, 1)
+        due: Integers = cycle * self._length_ns + self._end_ns[row] + copy * gap // np.maximum(copies, 1)
+        return due
 
     def rows(self, number: Integers) -> Integers:
         """Which row of the trace each arrival plays."""
@@ -61,7 +62,8 @@ class ReplayArrivals:
         gap = self._end_ns[begun + 1] - self._end_ns[begun]
         since = inside - self._end_ns[begun]
         done = np.minimum(copies, -(-since * copies // np.maximum(gap, 1)))
-        return cycle * self._total + np.where(row >= 0, first + done, 0)
+        arrived: Integers = cycle * self._total + np.where(row >= 0, first + done, 0)
+        return arrived
 
     def _row(self, place: Integers) -> Integers:
         """The row of each place in the trace: the first n with floor((n + 1) r) > place."""

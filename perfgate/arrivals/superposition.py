@@ -31,10 +31,10 @@ class Superposition:
         self._parts = tuple(parts)
 
     def expected(self, time_ns: Floats) -> Floats:
-        return np.sum([part.expected(time_ns) for part in self._parts], axis=0, dtype=np.float64)
+        return np.asarray(np.sum([part.expected(time_ns) for part in self._parts], axis=0), dtype=np.float64)
 
     def before(self, blocks: Integers) -> Integers:
-        return np.sum([part.before(blocks) for part in self._parts], axis=0, dtype=np.int64)
+        return np.asarray(np.sum([part.before(blocks) for part in self._parts], axis=0), dtype=np.int64)
 
     def times(self, block: int) -> Integers:
         return np.sort(np.concatenate([part.times(block) for part in self._parts]), kind="stable")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from perfgate.scenario.schema import Table
+from perfgate.scenario.tables import Table
 
 PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim")
 
