@@ -1,0 +1,115 @@
+"""Loads over TLS and Unix sockets: by certificates that are made for the test, with real handshakes."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from fault_server import OK, FaultServer, always
+from load_cases import PlainAdapter, outcomes, part, plan, run, segments
+from perfgate_agent.part import Part
+from perfgate_agent.probe import exchange
+
+from perfgate.address import Address
+from perfgate.errors import TargetError
+from perfgate.outcome import Outcome
+from perfgate.segment import Arm
+
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file with key and certificate, made out to store.example.org and signed by itself."""
+    directory = tmp_path_factory.mktemp("tls")
+    key, certificate, both = directory / "key.pem", directory / "cert.pem", directory / "both.pem"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-subj", "/CN=store.example.org", "-addext", "subjectAltName=DNS:store.example.org",
+            "-keyout", str(key), "-out", str(certificate),
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    both.write_text(key.read_text() + certificate.read_text())
+    return both
+
+
+def serving(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+def trusting(server: FaultServer, certificate: Path) -> Address:
+    text = certificate.read_text()
+    authority = text[text.index("-----BEGIN CERTIFICATE") :]
+    return server.address.with_tls(server_name="store.example.org", authorities=authority)
+
+
+def load(address: Address) -> Part:
+    return part([1], plan(), segments(200), addresses={Arm.BASE: address}, adapters={Arm.BASE: PlainAdapter()})
+
+
+async def test_a_load_over_tls_is_answered_when_the_certificate_is_trusted(certificate: Path) -> None:
+    async with FaultServer(always(OK), tls=serving(certificate)) as server:
+        address = trusting(server, certificate)
+        assert await exchange(address, REQUEST, 5.0) == (200, b"{}")
+        _, intervals = await run(load(address))
+    assert outcomes(intervals) == {Outcome.OK: 40}
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_named_before_the_run_and_refused_during_it(
+    certificate: Path,
+) -> None:
+    async with FaultServer(always(OK), tls=serving(certificate)) as server:
+        with pytest.raises(
+            TargetError, match=r"certificate of https://127.* is not trusted: self.signed.*insecure = true"
+        ):
+            await exchange(server.address, REQUEST, 5.0)
+        _, intervals = await run(load(server.address))
+        assert not server.requests
+    assert outcomes(intervals) == {Outcome.REFUSED: 40}
+    assert "CERTIFICATE_VERIFY_FAILED" in intervals[0].examples[0]
+
+
+async def test_a_certificate_for_another_name_is_not_taken(certificate: Path) -> None:
+    async with FaultServer(always(OK), tls=serving(certificate)) as server:
+        other = trusting(server, certificate).with_tls(
+            server_name="other.example.org", authorities=trusting(server, certificate).authorities
+        )
+        with pytest.raises(TargetError, match=r"is not trusted: Hostname mismatch"):
+            await exchange(other, REQUEST, 5.0)
+
+
+async def test_insecure_takes_any_certificate(certificate: Path) -> None:
+    async with FaultServer(always(OK), tls=serving(certificate)) as server:
+        assert await exchange(server.address.with_tls(insecure=True), REQUEST, 5.0) == (200, b"{}")
+
+
+async def test_a_server_without_tls_is_named_as_such() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        address = Address("127.0.0.1", server.sockets[0].getsockname()[1], tls=True, insecure=True)
+        with pytest.raises(TargetError, match="is it https there"):
+            await exchange(address, REQUEST, 5.0)
+
+
+@pytest.mark.usefixtures("driver")
+async def test_a_load_over_a_unix_socket_is_answered(tmp_path: Path) -> None:
+    async with FaultServer(always(OK), path=tmp_path / "s") as server:
+        assert await exchange(server.address, REQUEST, 5.0) == (200, b"{}")
+        _, intervals = await run(load(server.address))
+    assert outcomes(intervals) == {Outcome.OK: 40}
+
+
+@pytest.mark.usefixtures("driver")
+async def test_a_unix_socket_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    _, intervals = await run(load(Address.unix(str(tmp_path / "nothing"))))
+    assert outcomes(intervals) == {Outcome.REFUSED: 40}
