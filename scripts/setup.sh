@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=.venv
 stamp=$venv/.perfgate-setup
-want=$(cat requirements-dev.lock pyproject.toml hatch_build.py proto/perfgate/wire/v1/*.proto | sha256sum | cut -d' ' -f1)
+want=$(cat requirements-dev.lock pyproject.toml hatch_build.py proto/perfgate/wire/v1/*.proto agents/perfgate_agent/engine/*.[ch] | sha256sum | cut -d' ' -f1)
 if [ -x "$venv/bin/perfgate" ] && [ -f perfgate/wire/v1/wire_pb2.py ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then
   exit 0
 fi
@@ -35,6 +35,13 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     say "could not install $version; do it yourself (sudo apt-get install $version) and call this again"
     exit 3
   fi
+fi
+
+# The workers' engine is compiled; without a compiler they are slower, but all the same right.
+if ! command -v cc >/dev/null && ! command -v gcc >/dev/null && ! command -v clang >/dev/null && command -v apt-get >/dev/null; then
+  say "no C compiler: installing gcc"
+  { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends gcc libc6-dev; } >/dev/null 2>&1 ||
+    say "could not install it (apt-get install gcc libc6-dev); going on without"
 fi
 
 say "making $venv with $("$python" --version) and the pinned dependencies"

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+import load_cases
 import pytest
 from hypothesis import settings
 
@@ -35,3 +36,11 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == path.read_text(encoding="utf-8"), f"{path} differs; pytest --update-golden writes it anew"
 
     return check
+
+
+@pytest.fixture(params=["portable", "engine"])
+def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The test is run with each of the drivers behind load_cases.make_player."""
+    monkeypatch.setattr(load_cases, "make_player", load_cases.DRIVERS[request.param])
+    name: str = request.param
+    return name

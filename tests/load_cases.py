@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import pytest
 from fault_server import FaultServer
-from perfgate_agent.player import Part, Player
+from perfgate_agent.engine.library import library
+from perfgate_agent.native_player import NativePlayer
+from perfgate_agent.part import Part
+from perfgate_agent.player import Player
+from perfgate_agent.players import AnyPlayer
 
 from perfgate.address import Address
 from perfgate.interval import Interval
@@ -18,7 +23,7 @@ from perfgate.outcome import Outcome
 from perfgate.plan import LANES, Plan
 from perfgate.scenario import parse_scenario
 from perfgate.segment import Arm, Segment, SegmentKind
-from perfgate.targets.adapter import GOOD, Judgement
+from perfgate.targets.adapter import GOOD, Judgement, Shape
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -39,6 +44,9 @@ class PlainAdapter:
         if status != 200:
             return Judgement(Outcome.BAD_STATUS, example=f"status {status}")
         return Judgement(Outcome.WRONG_ANSWER, example="wrong") if body == b"wrong" else GOOD
+
+    def shape(self, operation: Operation) -> Shape:
+        return Shape(200)
 
     def encode_load(self, node: int) -> bytes:
         return self.encode(Operation.STORE, node, node)
@@ -93,15 +101,27 @@ def part(servers: Iterable[FaultServer | int], played: Plan, stretch: Sequence[S
     return Part(**{**values, **fields})
 
 
+def _engine(played: Part, emit: Callable[[Interval], None]) -> AnyPlayer:
+    loaded = library()
+    if loaded is None:
+        pytest.skip("the engine is not compiled")
+    return NativePlayer(played, emit, loaded)
+
+
+DRIVERS: dict[str, Callable[[Part, Callable[[Interval], None]], AnyPlayer]] = {"portable": Player, "engine": _engine}
+make_player = DRIVERS["portable"]
+"""The fixture `driver` puts each of them here in turn."""
+
+
 async def run(played: Part, emitted: list[Interval] | None = None) -> tuple[LoadReport, list[Interval]]:
     """Play to the end; the counts of report and intervals must agree."""
     intervals = [] if emitted is None else emitted
-    player = Player(played, intervals.append)
+    player = make_player(played, intervals.append)
     await player.open()
     return await finish(player, intervals)
 
 
-async def finish(player: Player, intervals: list[Interval]) -> tuple[LoadReport, list[Interval]]:
+async def finish(player: AnyPlayer, intervals: list[Interval]) -> tuple[LoadReport, list[Interval]]:
     async with asyncio.timeout(20):
         report = await player.play(time.monotonic_ns() + 30 * MS)
     check_counts(report, intervals)

@@ -6,17 +6,18 @@ import asyncio
 import time
 from itertools import pairwise
 
+import load_cases
 import pytest
 from fault_server import OK, FaultServer, always, silent
 from load_cases import MS, PlainAdapter, S, finish, outcomes, part, plan, run, segments
-from perfgate_agent import player as player_module
-from perfgate_agent.player import Player
 
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval
 from perfgate.outcome import Outcome
 from perfgate.plan import LANES
 from perfgate.segment import Arm, Segment, SegmentKind
+
+pytestmark = pytest.mark.usefixtures("driver")
 
 
 def latencies(intervals: list[Interval]) -> tuple[Histogram, Histogram]:
@@ -42,21 +43,6 @@ async def test_a_stall_shows_in_the_response_times_of_all_who_waited_for_it() ->
     wait = Histogram.merge([one.wait for one in intervals])
     assert wait.total >= 30
     assert wait.max_ns > 100 * MS
-
-
-async def test_late_requests_are_sent_and_counted_never_skipped() -> None:
-    async with FaultServer(always(OK)) as server:
-        intervals: list[Interval] = []
-        player = Player(part([server], plan(), segments(500)), intervals.append)
-        await player.open()
-        asyncio.get_running_loop().call_later(0.2, time.sleep, 0.15)  # blocks the loop: a generator that is late
-        report, _ = await finish(player, intervals)
-    assert report.completed == report.sent == len(server.requests) == 100
-    lag = Histogram.merge([one.lag for one in intervals])
-    assert lag.total == 100
-    assert lag.max_ns > 100 * MS
-    response, _ = latencies(intervals)
-    assert response.max_ns > 100 * MS, "what was sent late must not look fast"
 
 
 async def test_both_arms_of_a_couple_get_the_same_bytes_in_the_same_order() -> None:
@@ -87,12 +73,12 @@ async def test_two_workers_send_together_what_one_sends_alone() -> None:
     assert paths[0]
 
 
-async def test_a_store_that_answers_nothing_is_cut_off_at_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player_module, "BACKLOG_MIN", 50)
-    monkeypatch.setattr(player_module, "DRAIN_NS", 200 * MS)
+async def test_a_store_that_answers_nothing_is_cut_off_at_the_bound() -> None:
     async with FaultServer(silent) as server:
         began = time.monotonic()
-        report, intervals = await run(part([server], plan(rate=50), segments(60_000), timeout_ns=3_600 * S))
+        report, intervals = await run(
+            part([server], plan(rate=50), segments(60_000), timeout_ns=3_600 * S, backlog_min=50)
+        )
         assert time.monotonic() - began < 15, "the run ends long before the segment and the timeout do"
     assert report.saturated
     assert not report.lost
@@ -102,15 +88,14 @@ async def test_a_store_that_answers_nothing_is_cut_off_at_the_bound(monkeypatch:
 
 
 @pytest.mark.parametrize("bad", list(Arm))
-async def test_a_saturated_warm_up_ends_the_run_after_both_warm_ups(bad: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player_module, "DRAIN_NS", 200 * MS)
+async def test_a_saturated_warm_up_ends_the_run_after_both_warm_ups(bad: Arm) -> None:
     kinds = [SegmentKind.WARMUP, SegmentKind.WARMUP, SegmentKind.MEASURED, SegmentKind.MEASURED]
     stretch = segments(300, 300, 300, 300, arms=list(Arm), kinds=kinds)
     async with FaultServer(silent) as silent_one, FaultServer(always(OK)) as good:
         servers = [silent_one, good] if bad is Arm.BASE else [good, silent_one]
         intervals: list[Interval] = []
-        player = Player(part(servers, plan(), stretch, timeout_ns=60 * S), intervals.append)
-        monkeypatch.setattr(player, "_backlog_bound", 30)
+        bounds = {"timeout_ns": 60 * S, "backlog_most": 30, "drain_ns": 200 * MS}
+        player = load_cases.make_player(part(servers, plan(), stretch, **bounds), intervals.append)
         await player.open()
         report, _ = await finish(player, intervals)
     assert not silent_one.requests[16:], "the queue is given up, not sent"
@@ -131,11 +116,10 @@ async def kill_after(server: FaultServer, requests: int, back: FaultServer | Non
         await back.__aenter__()
 
 
-async def test_a_killed_store_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player_module, "LOST_NS", 100 * MS)
+async def test_a_killed_store_ends_the_run() -> None:
     async with FaultServer(always(OK)) as server:
         killing = asyncio.ensure_future(kill_after(server, 10))
-        report, intervals = await run(part([server], plan(), segments(60_000)))
+        report, intervals = await run(part([server], plan(), segments(60_000), lost_ns=100 * MS))
         await killing
     assert report.lost
     assert not report.saturated
@@ -158,11 +142,11 @@ async def test_a_store_that_comes_back_is_not_lost() -> None:
     assert outcomes(intervals)[Outcome.REFUSED] > 10
 
 
-async def test_stop_sends_nothing_more_and_emits_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player_module, "DRAIN_NS", 200 * MS)
+async def test_stop_sends_nothing_more_and_emits_everything() -> None:
     async with FaultServer(silent) as server:
         intervals: list[Interval] = []
-        player = Player(part([server], plan(), segments(60_000), timeout_ns=3_600 * S), intervals.append)
+        slow = part([server], plan(), segments(60_000), timeout_ns=3_600 * S, drain_ns=200 * MS)
+        player = load_cases.make_player(slow, intervals.append)
         await player.open()
         sent: list[int] = []
 
@@ -180,7 +164,7 @@ async def test_stop_sends_nothing_more_and_emits_everything(monkeypatch: pytest.
 async def test_stop_before_the_first_request_ends_the_run() -> None:
     async with FaultServer(always(OK)) as server:
         intervals: list[Interval] = []
-        player = Player(part([server], plan(), segments(60_000)), intervals.append)
+        player = load_cases.make_player(part([server], plan(), segments(60_000)), intervals.append)
         await player.open()
         asyncio.get_running_loop().call_soon(player.stop)
         report, _ = await finish(player, intervals)
@@ -193,7 +177,7 @@ async def test_long_segments_are_emitted_by_the_second_while_they_run() -> None:
     outstanding: list[int] = []
     intervals: list[Interval] = []
     async with FaultServer(always(OK)) as server:
-        player = Player(part([server], plan(pattern="poisson"), segments(1_200, 400)), intervals.append)
+        player = load_cases.make_player(part([server], plan(pattern="poisson"), segments(1_200, 400)), intervals.append)
         await player.open()
 
         async def watch() -> None:
@@ -236,17 +220,6 @@ async def test_a_part_without_requests_ends() -> None:
     assert [one.due for one in intervals] == [0]
 
 
-async def test_an_overloaded_generator_still_records_and_emits_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No gap between two requests is ever long enough for housekeeping."""
-    monkeypatch.setattr(player_module, "SLACK_NS", 3_600 * S)
-    intervals: list[Interval] = []
-    async with FaultServer(always(OK)) as server:
-        report, _ = await run(part([server], plan(rate=500), segments(300, 1_200)), intervals)
-    assert report.completed == 750
-    assert len(intervals) == 3
-    assert intervals[0].segment == 0
-
-
 async def test_intervals_are_emitted_while_a_reply_is_always_awaited() -> None:
     """A slow store at a low rate: there is never a quiet moment."""
     ended: list[bool] = []
@@ -256,9 +229,10 @@ async def test_intervals_are_emitted_while_a_reply_is_always_awaited() -> None:
         writer.write(OK)
 
     async with FaultServer(slow) as server:
-        player = Player(
-            part([server], plan(rate=40), segments(300, 1_000)), lambda one: ended.append(player._ended.is_set())
+        player = load_cases.make_player(
+            part([server], plan(rate=40), segments(300, 1_000)), lambda one: ended.append(playing.done())
         )
         await player.open()
-        await player.play(time.monotonic_ns())
+        playing = asyncio.ensure_future(player.play(time.monotonic_ns()))
+        await playing
     assert ended[0] is False, "the first interval does not wait for the end"

@@ -17,11 +17,11 @@ import uvloop
 from embedded_store import data_of, embedded, running_store, small_plan
 from fault_server import FaultServer, always
 from load_cases import check_counts, segments
-from perfgate_agent import worker_process
 from perfgate_agent.configuration import AgentConfiguration
 from perfgate_agent.load import Load, LoadOrder
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.messages import Failed, Finished, IntervalMessage, Message, Prepare, StartAt, frame, read_message
+from perfgate_agent.player import Player
 from perfgate_agent.process import LOOPBACK
 from perfgate_agent.worker import WorkerHandle
 from perfgate_agent.worker_process import Worker
@@ -146,7 +146,8 @@ def test_an_error_in_a_callback_fails_the_run(cache: Path, monkeypatch: pytest.M
         raise ArithmeticError("a bug")
 
     async def play() -> list[Message]:
-        monkeypatch.setattr(worker_process.Player, "_answered", broken)
+        monkeypatch.setenv("PERFGATE_DRIVER", "portable")
+        monkeypatch.setattr(Player, "_answered", broken)
         async with FaultServer(always(STORED)) as server:
             ours, theirs = socket.socketpair()
             reader, writer = await asyncio.open_connection(sock=ours)

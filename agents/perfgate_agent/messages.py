@@ -29,6 +29,8 @@ class Prepare:
     addresses: Mapping[Arm, Address]
     segments: tuple[Segment, ...]
     connections: int
+    closed_loop: bool = False
+    """See part.Part."""
 
 
 @dataclass(frozen=True, slots=True)

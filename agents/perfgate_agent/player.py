@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
-from perfgate.address import Address
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
 from perfgate.outcome import Outcome
-from perfgate.plan import Plan
 from perfgate.segment import Arm, Segment, SegmentKind
-from perfgate.targets.adapter import Adapter
-from perfgate.units import NS_PER_S
 from perfgate.usage import Usage
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.ledger import Ledger
 from perfgate_agent.pacer import Pacer
+from perfgate_agent.part import Part
 from perfgate_agent.pool import Pool
 from perfgate_agent.reply import Body
 from perfgate_agent.source import exchanges
@@ -45,28 +41,6 @@ SLACK_NS = 150_000
 STARVED_NS = 20_000_000
 """Unless it has waited for this long."""
 SWEEP_S = 0.05
-DRAIN_NS = NS_PER_S
-LOST_NS = NS_PER_S
-BACKLOG_MIN = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One worker's part of a run: which lanes of the plan, to where. connections: the most to one store.
-
-    closed_loop: send whenever a connection is free, whatever the plan's times say, until its segments' end. For benchmarks
-    only, and only in the engine: a closed loop hides what requests would have waited for.
-    """
-
-    name: str
-    plan: Plan
-    lanes: tuple[int, ...]
-    segments: tuple[Segment, ...]
-    addresses: Mapping[Arm, Address]
-    adapters: Mapping[Arm, Adapter]
-    connections: int
-    timeout_ns: int
-    closed_loop: bool = False
 
 
 class Player:
@@ -88,8 +62,6 @@ class Player:
         self._kept_house_ns = 0
         self._steps = 0
         self._saturated = self._lost = self._stopped = False
-        rate = part.plan.mean_rate * len(part.lanes) / part.plan.lanes
-        self._backlog_bound = max(BACKLOG_MIN, round(rate))
 
     async def open(self) -> None:
         """Open the first connections."""
@@ -150,7 +122,7 @@ class Player:
             arm = segment.arm
             self._open[arm] += 1
             pools[arm].submit(exchange)
-            if self._open[arm] > self._backlog_bound:
+            if self._open[arm] > self._part.backlog:
                 self._cut_segment(segment)
         else:
             self._check_end()
@@ -263,7 +235,7 @@ class Player:
     def _end_generating(self) -> None:
         if self._give_up_ns:
             return
-        self._give_up_ns = monotonic_ns() + DRAIN_NS
+        self._give_up_ns = monotonic_ns() + self._part.drain_ns
         self._generating = False
         while self._ready:
             self._ledger.failed(self._ready.popleft(), Outcome.ABANDONED, "")
@@ -284,7 +256,7 @@ class Player:
             now = monotonic_ns()
             for pool in self._pools.values():
                 pool.sweep(now, self._part.timeout_ns)
-                if pool.refused_since_ns and now - pool.refused_since_ns > LOST_NS and not self._lost:
+                if pool.refused_since_ns and now - pool.refused_since_ns > self._part.lost_ns and not self._lost:
                     self._lost = True
                     self._end_generating()
             if self._give_up_ns and now > self._give_up_ns:

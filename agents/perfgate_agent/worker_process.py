@@ -35,7 +35,8 @@ from perfgate_agent.messages import (
     frame,
     read_message,
 )
-from perfgate_agent.player import Part, Player
+from perfgate_agent.part import Part
+from perfgate_agent.players import AnyPlayer, make_player
 
 
 class Worker:
@@ -45,7 +46,7 @@ class Worker:
         self._name = name
         self._reader = reader
         self._writer = writer
-        self._player: Player | None = None
+        self._player: AnyPlayer | None = None
         self._playing: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
@@ -64,7 +65,7 @@ class Worker:
         if isinstance(message, Prepare):
             await self._give_up()
             self._player = None
-            player = Player(prepare(message, self._name), self._emit)
+            player = make_player(prepare(message, self._name), self._emit)
             await player.open()
             self._player = player
             self._say(Ready())
@@ -81,7 +82,7 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await playing
 
-    async def _play(self, player: Player, start_ns: int) -> None:
+    async def _play(self, player: AnyPlayer, start_ns: int) -> None:
         try:
             report = await player.play(start_ns)
         except Exception as error:  # the agent must hear of it, whatever it is
@@ -116,6 +117,7 @@ def prepare(order: Prepare, name: str) -> Part:
         },
         connections=order.connections,
         timeout_ns=plan.scenario.connection.timeout_ns,
+        closed_loop=order.closed_loop,
     )
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from perfgate.dataset import Dataset
-from perfgate.operation import Operation
+from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import Outcome
+from perfgate.requests import Requests
 from perfgate.targets.model import Target
 from perfgate.targets.registry import ADAPTERS
 
@@ -28,6 +32,21 @@ class Judgement:
 GOOD = Judgement(Outcome.OK)
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a good reply looks like from outside: its status, and the first byte of its body (empty: any, or no body).
+
+    A reply of this shape that is not checked deeply is GOOD without being shown to `judge`.
+    """
+
+    status: int
+    first: bytes = b""
+
+
+EncodedBlock = tuple[bytes, NDArray[np.uint64], NDArray[np.uint32]]
+"""The bytes of n requests, and where in them each lies: offsets and sizes, uint64 (n) and uint32 (n)."""
+
+
 class Adapter(Protocol):
     """One store at one address. `encode` runs ahead of a request's time, `judge` after its time is taken; neither
     may block. All `encode…` methods give complete HTTP/1.1 requests."""
@@ -43,6 +62,10 @@ class Adapter(Protocol):
 
     def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
         """deep: look into the body and compare with the truth."""
+        ...
+
+    def shape(self, operation: Operation) -> Shape:
+        """Of its good replies; `judge(..., deep=False)` must be GOOD for every reply of this shape."""
         ...
 
     def encode_load(self, node: int) -> bytes:
@@ -68,6 +91,27 @@ class Adapter(Protocol):
     def alive_request(self) -> bytes:
         """Any status below 300 in reply means that the store is ready."""
         ...
+
+
+@runtime_checkable
+class BlockEncoder(Protocol):
+    """An adapter that can do many requests at once cheaper than one by one."""
+
+    def encode_block(self, block: Requests) -> EncodedBlock:
+        """The same bytes as `encode` gives for each."""
+        ...
+
+
+def encode_block(adapter: Adapter, block: Requests) -> EncodedBlock:
+    """All requests of a block as bytes."""
+    if isinstance(adapter, BlockEncoder):
+        return adapter.encode_block(block)
+    encode = adapter.encode
+    rows = zip(block.operation.tolist(), block.key.tolist(), block.index.tolist(), strict=True)
+    encoded = [encode(OPERATIONS[code], key, index) for code, key, index in rows]
+    sizes = np.fromiter(map(len, encoded), dtype=np.uint32, count=len(encoded))
+    ends = np.cumsum(sizes, dtype=np.uint64)
+    return b"".join(encoded), ends - sizes, sizes
 
 
 def make_adapter(target: Target, dataset: Dataset, host: str, port: int) -> Adapter:

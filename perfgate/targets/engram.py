@@ -11,7 +11,7 @@ import orjson
 from perfgate.dataset import Dataset, node_id, stored_id
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
-from perfgate.targets.adapter import GOOD, Judgement
+from perfgate.targets.adapter import GOOD, Judgement, Shape
 from perfgate.targets.model import Target
 
 EXAMPLE_BYTES = 160
@@ -58,6 +58,9 @@ class EngramAdapter:
             return Judgement(Outcome.OK, found=len(wanted.intersection(ids[: self._results])), expected=len(wanted))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             return _wrong(operation, f"{type(error).__name__} {error}", body)
+
+    def shape(self, operation: Operation) -> Shape:
+        return Shape(201 if operation is Operation.STORE else 200, b"{")
 
     def encode_load(self, node: int) -> bytes:
         data = self._dataset

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from perfgate.dataset import Dataset
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
-from perfgate.targets.adapter import GOOD, Judgement
+from perfgate.requests import Requests
+from perfgate.targets.adapter import GOOD, EncodedBlock, Judgement, Shape
 from perfgate.targets.model import Target
 
 EXAMPLE_BYTES = 160
@@ -37,6 +40,14 @@ class HttpGetAdapter:
             wanted = self._contains.decode()
             return Judgement(Outcome.WRONG_ANSWER, example=f"{wanted!r} is not in {_shorten(body)}")
         return Judgement(Outcome.OK, found=1, expected=1)
+
+    def shape(self, operation: Operation) -> Shape:
+        return Shape(200)
+
+    def encode_block(self, block: Requests) -> EncodedBlock:
+        """All are the same bytes, in the same place."""
+        size = np.uint32(len(self._request))
+        return self._request, np.zeros(len(block), np.uint64), np.full(len(block), size, np.uint32)
 
     def encode_load(self, node: int) -> bytes:
         return self._request

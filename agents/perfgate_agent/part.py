@@ -1,0 +1,50 @@
+"""One worker's part of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from perfgate.address import Address
+from perfgate.plan import Plan
+from perfgate.segment import Arm, Segment
+from perfgate.targets.adapter import Adapter
+from perfgate.units import NS_PER_S
+
+BACKLOG_MIN = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which lanes of the plan are sent, where, and within what bounds.
+
+    connections: the most to one store. timeout_ns: of a request, from its intended time. closed_loop: send whenever a
+    connection is free, whatever the plan's times say, until its segments' end; for benchmarks only, and only in the
+    engine, since a closed loop hides what requests would have waited for. drain_ns: how long replies are waited for once
+    the end has come early. lost_ns: a store that refuses every connection for so long is lost. backlog_min,
+    backlog_most: bounds of `backlog`.
+    """
+
+    name: str
+    plan: Plan
+    lanes: tuple[int, ...]
+    segments: tuple[Segment, ...]
+    addresses: Mapping[Arm, Address]
+    adapters: Mapping[Arm, Adapter]
+    connections: int
+    timeout_ns: int
+    closed_loop: bool = False
+    drain_ns: int = NS_PER_S
+    lost_ns: int = NS_PER_S
+    backlog_min: int = BACKLOG_MIN
+    backlog_most: int = 1_000_000
+
+    @property
+    def rate(self) -> float:
+        """Requests per second, on average."""
+        return self.plan.mean_rate * len(self.lanes) / self.plan.lanes
+
+    @property
+    def backlog(self) -> int:
+        """Requests under way to one store at which the load is cut: about a second's."""
+        return min(max(self.backlog_min, round(self.rate)), self.backlog_most)

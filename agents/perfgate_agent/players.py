@@ -1,0 +1,54 @@
+"""Which of the two drivers plays a part: the engine in C, or the portable one over asyncio."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+from perfgate.errors import MeasurementError
+from perfgate.interval import Interval
+from perfgate.load_report import LoadReport
+from perfgate_agent.engine.library import library
+from perfgate_agent.native_player import NativePlayer
+from perfgate_agent.part import Part
+from perfgate_agent.player import Player
+
+VARIABLE = "PERFGATE_DRIVER"
+"""`engine` or `portable` in the agent's environment chooses; otherwise the engine where it can do it."""
+
+
+class AnyPlayer(Protocol):
+    """What both drivers can do."""
+
+    async def open(self) -> None:
+        """Everything that can be done before the start."""
+        ...
+
+    async def play(self, start_ns: int) -> LoadReport:
+        """Start at `start_ns` of the monotonic clock, and return when every request has ended."""
+        ...
+
+    def stop(self) -> None:
+        """End early."""
+        ...
+
+
+def make_player(part: Part, emit: Callable[[Interval], None]) -> AnyPlayer:
+    """Raises MeasurementError when the driver that was asked for cannot play this part."""
+    asked = os.environ.get(VARIABLE, "")
+    if asked not in ("", "engine", "portable"):
+        raise MeasurementError(f"{VARIABLE} = {asked!r} must be engine or portable, or not be set")
+    loaded = library()
+    why_not = (
+        "the engine is not compiled: python -m perfgate_agent.engine.compile"
+        if loaded is None
+        else "it does not speak TLS"
+        if any(address.tls for address in part.addresses.values())
+        else ""
+    )
+    if loaded is not None and not why_not and asked != "portable":
+        return NativePlayer(part, emit, loaded)
+    if asked == "engine" or part.closed_loop:
+        raise MeasurementError(f"the engine cannot play this load: {why_not or 'PERFGATE_DRIVER = portable'}")
+    return Player(part, emit)
