@@ -37,6 +37,7 @@ CAPACITY_S = 3.0
 VEGETA_REQUESTS = 500
 """Different requests of the mix that vegeta gets; it reads and decodes all of them before it sends."""
 TRACED_S = 2.0
+PICTURE = "![Pacing error against rate](img/pacing.svg)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def pacing(setting: Setting) -> Outcome:
     write_csv(text, points)
     files = {"pacing.csv": text.getvalue(), "pacing.svg": draw(points)}
     data = [dataclasses.asdict(point) for point in points]
-    return Outcome(data, {"pacing": tables.pacing_table(points)}, files)
+    shown = f"{PICTURE}\n\n{tables.pacing_table(points)}\n\nThe same as [CSV](img/pacing.csv)."
+    return Outcome(data, {"pacing": shown}, files)
 
 
 def calls(setting: Setting) -> Outcome:
