@@ -14,9 +14,10 @@ from perfgate_agent.part import Part
 from perfgate_agent.probe import exchange
 
 from perfgate.address import Address
-from perfgate.errors import TargetError
+from perfgate.errors import InputError, TargetError
 from perfgate.outcome import Outcome
 from perfgate.segment import Arm
+from perfgate.targets.load import load_target
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
@@ -74,6 +75,23 @@ async def test_a_certificate_that_nobody_vouches_for_is_named_before_the_run_and
         assert not server.requests
     assert outcomes(intervals) == {Outcome.REFUSED: 40}
     assert "CERTIFICATE_VERIFY_FAILED" in intervals[0].examples[0]
+
+
+def test_the_target_file_says_whom_to_trust(certificate: Path, tmp_path: Path) -> None:
+    file, text = (
+        tmp_path / "target.toml",
+        'name = "mine"\nadapter = "engram"\n[tls]\nserver_name = "store"\nca_file = "%s"\n',
+    )
+    (tmp_path / "ca.pem").write_text(certificate.read_text())
+    file.write_text(text % "ca.pem")
+    address = load_target(file).tls.applied(Address.parse("https://127.0.0.1:1"))
+    assert (address.certificate_name, "BEGIN CERTIFICATE" in address.authorities) == ("store", True)
+    assert "PRIVATE KEY" not in address.authorities
+    assert load_target(file).tls.applied(Address.parse("http://127.0.0.1:1")) == Address("127.0.0.1", 1)
+    for name in ("nothing.pem", "target.toml"):
+        file.write_text(text % name)
+        with pytest.raises(InputError, match=rf"\[tls\] ca_file .*{name}.*; give a PEM file"):
+            load_target(file).tls.applied(Address.parse("https://127.0.0.1:1"))
 
 
 async def test_a_certificate_for_another_name_is_not_taken(certificate: Path) -> None:

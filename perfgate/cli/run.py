@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         variant=order.variant("--variant", arguments.variant or first) if arguments.url is None else "",
         directory=order.directory,
         warmup_ns=parse_time(arguments.warmup, "--warmup") or 0,
-        address=Address.parse(arguments.url, "--url") if arguments.url is not None else None,
+        address=order.target.tls.applied(Address.parse(arguments.url, "--url")) if arguments.url is not None else None,
         policy=run_policy(order.scenario.gate),
     )
 

@@ -14,7 +14,7 @@ from perfgate.operation import Operation
 from perfgate.scenario.load import parse_toml, read_text
 from perfgate.scenario.locate import find_line
 from perfgate.scenario.messages import explain, show, suggest
-from perfgate.targets.model import HostSpec, Target
+from perfgate.targets.model import HostSpec, Target, TlsTerms
 from perfgate.targets.registry import ADAPTERS
 from perfgate.targets.schema import FORMS, Host, TargetFile
 from perfgate.units import seconds_to_ns
@@ -56,6 +56,7 @@ def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
         options=checked.options.model_dump(),
         host=_host(checked.host) if checked.host else None,
         variants={name: tuple(variant.arguments) for name, variant in checked.variants.items()},
+        tls=TlsTerms(**checked.tls.model_dump(), directory=Path(origin).parent),
         source=json.dumps(checked.model_dump(mode="json", exclude_unset=True), sort_keys=True, separators=(",", ":")),
     )
 

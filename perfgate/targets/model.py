@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from perfgate.address import Address
+from perfgate.errors import InputError
 from perfgate.operation import Operation
 
 
@@ -23,6 +27,40 @@ class HostSpec:
     load_connections: int
 
 
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsTerms:
+    """`[tls]`: how the certificate of a store behind https is checked. ca_file: PEM, as the target file names it, seen
+    from `directory`, where that file lies; empty: the system's authorities."""
+
+    ca_file: str = ""
+    server_name: str = ""
+    insecure: bool = False
+    directory: Path = field(default=Path(), compare=False)
+
+    def applied(self, address: Address) -> Address:
+        """The address with these terms, where it is https. Raises InputError for authorities that cannot be read."""
+        if not address.tls:
+            return address
+        return address.with_tls(server_name=self.server_name, authorities=self._authorities(), insecure=self.insecure)
+
+    def _authorities(self) -> str:
+        if not self.ca_file:
+            return ""
+        import ssl  # only where it is needed
+
+        path = self.directory / Path(self.ca_file).expanduser()
+        try:
+            found = CERTIFICATE.findall(path.read_text(encoding="utf-8"))
+            text = "\n".join(found) + "\n"  # no key that lies in the same file may travel with them
+            ssl.create_default_context(cadata=text)
+        except (OSError, ValueError) as error:
+            raise InputError(f"[tls] ca_file {path}: {error}; give a PEM file of certificates") from error
+        return text
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One target file, checked."""
@@ -37,3 +75,4 @@ class Target:
     """Builds that --base and --candidate can name: further arguments to the command."""
     source: str
     """Canonical JSON of the file's content."""
+    tls: TlsTerms = TlsTerms()

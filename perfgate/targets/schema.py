@@ -64,6 +64,14 @@ class Host(Table):
     load_connections: int = Field(default=8, ge=1, le=1024, examples=[8])
 
 
+class Tls(Table):
+    """Of a store behind https; how its certificate is checked."""
+
+    ca_file: str = Field(default="", examples=["ca.pem"])
+    server_name: str = Field(default="", examples=["store.example.org"])
+    insecure: bool = False
+
+
 class Variant(Table):
     description: str = ""
     arguments: Arguments = []
@@ -78,6 +86,7 @@ class TargetFile(Table):
     operations: list[OperationName] | None = Field(default=None, min_length=1, examples=[["store", "recall"]])
     options: Any = None
     host: Host | None = None
+    tls: Tls = Tls()
     variants: dict[str, Variant] = {}
 
 
