@@ -13,7 +13,6 @@ from pathlib import Path
 
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet, dial
-from perfgate_controller.gate_loop import drop_laggards
 from perfgate_controller.link import LoadResult
 from perfgate_controller.local import LocalAgents, local_agents
 from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_length_ns
@@ -21,6 +20,7 @@ from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_leng
 from perfgate.address import Address
 from perfgate.doctor.child import echo_server
 from perfgate.doctor.echo_scenario import echo_target
+from perfgate.gate.generator import drop_laggards
 from perfgate.gate.policy import Policy
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport

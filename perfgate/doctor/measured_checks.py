@@ -16,6 +16,8 @@ GOOD_LOST, MOST_LOST = 0.001, 0.01
 GOOD_STOLEN, MOST_STOLEN = 0.001, 0.01
 EASY_WORKER, FULL_WORKER = 0.6, 0.85
 """Share of its processor that a worker uses."""
+KERNEL_THREADS = ("kworker/", "ksoftirqd/", "rcu_", "kcompactd", "kswapd", "migration/")
+"""Nobody can end them; they are shown beside the spectrum."""
 TOP = "ps -eo pcpu,pid,user,comm --sort=-pcpu | head"
 
 
@@ -82,7 +84,8 @@ def stillness_check(stillness: Stillness) -> Check:
     found = f"{lost * 100:.2g} % of the time lost, {format_duration(longest)} at once" if longest else "no interruption"
     if lost <= GOOD_LOST and longest <= 10 * NS_PER_MS:
         return Check(name, State.GOOD, found, why)
-    guilty = ", ".join(f"{one.name} (pid {one.pid}, {format_percent(one.share)})" for one in stillness.culprits[:3])
+    known = [one for one in stillness.culprits if not one.name.startswith(KERNEL_THREADS)]
+    guilty = ", ".join(f"{one.name} (pid {one.pid}, {format_percent(one.share)})" for one in known[:3])
     remedy = f"these used the processors meanwhile: {guilty}; end what need not run" if guilty else (
         "no process of this machine used much meanwhile: look at its interrupts, and at the hypervisor")  # fmt: skip
     command = TOP if guilty else "watch -d -n 1 cat /proc/interrupts"

@@ -24,7 +24,6 @@ from perfgate.units import NS_PER_MS
 STORE_P99_NS = NS_PER_MS
 REGRESSION = 0.05
 _NORMAL = NormalDist()
-_CDF = np.frompyfunc(_NORMAL.cdf, 1, 1)
 _STEPS = 40
 
 
@@ -69,6 +68,6 @@ def added_to_p99(lag: Histogram, store_p99_ns: int = STORE_P99_NS) -> float:
     for _ in range(_STEPS):
         middle = (low + high) / 2
         z = (np.log(np.maximum(middle - values, 1e-9)) - log_median) / LOG_LATENCY_SD
-        below = float((_CDF(z).astype(np.float64) * weights).sum())
+        below = sum(_NORMAL.cdf(one) * weight for one, weight in zip(z.tolist(), weights.tolist(), strict=True))
         low, high = (middle, high) if below < 0.99 else (low, middle)
     return (low + high) / 2 - store_p99_ns
