@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -46,3 +47,17 @@ class Segment:
     def end_ns(self) -> int:
         """On the run's clock."""
         return self.offset_ns + self.duration_ns
+
+
+def stretches(segments: Iterable[Segment]) -> dict[tuple[Arm, int], int]:
+    """For each segment, by arm and number: since which plan time its arm has got every window without a gap. A store has
+    been sent nothing from before."""
+    since: dict[Arm, tuple[int, int]] = {}  # where the stretch began, and where it has got to
+    result = {}
+    for segment in segments:
+        began, reached = since.get(segment.arm, (segment.plan_start_ns, segment.plan_start_ns))
+        if segment.plan_start_ns != reached:
+            began = segment.plan_start_ns
+        since[segment.arm] = (began, segment.plan_end_ns)
+        result[segment.arm, segment.number] = began
+    return result

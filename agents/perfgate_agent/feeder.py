@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
 from perfgate.requests import Requests
-from perfgate.segment import Arm, Segment, SegmentKind
+from perfgate.segment import Arm, Segment, SegmentKind, stretches
 from perfgate.targets.adapter import Adapter, encode_block
 from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate_agent.recorder import Bucket
 from perfgate_agent.slots import Slots, address_of
 
-AHEAD_NS = 120 * NS_PER_MS
+AHEAD_NS = 250 * NS_PER_MS
 """Requests are ready so long before their time: several turns of the feeder, even where another process delays one."""
+AHEAD_LEAST_NS = 90 * NS_PER_MS
+AHEAD_REQUESTS = 1_500
+"""Or so many, where that is less time: some 15 MB with 768 floats each."""
+TURNS = 3
+"""Turns of the feeder in the time that requests are ahead. Each costs a wake-up, so few are better."""
 PIECE_NS = 100 * NS_PER_MS
 PIECE_REQUESTS = 256
 """A piece is encoded at once: at most so long a time and so many requests (some 2.5 MB with 768 floats each)."""
@@ -39,7 +44,7 @@ class Feeder:
 
     def __init__(
         self, slots: Slots, adapters: Mapping[Arm, Adapter], submit: Callable[[NDArray[np.uint32]], None],
-        pieces: Iterator[Piece], buckets: Mapping[int, Bucket],
+        pieces: Iterator[Piece], buckets: Mapping[int, Bucket], ahead_ns: int,
     ) -> None:  # fmt: skip
         self._slots = slots
         self._adapters = adapters
@@ -47,24 +52,35 @@ class Feeder:
         self._pieces = pieces
         self._buckets = buckets
         self._shapes = {arm: _Shapes(adapter) for arm, adapter in adapters.items()}
+        self._ahead_ns = ahead_ns
         self._held: Piece | None = None  # made, but there was no room for it
         self._newest_ns = 0
         self.exhausted = False
 
-    def fill(self, now_ns: int, least: int = 0) -> None:
-        """Submit until enough is ready: all that is due within AHEAD_NS, or `least` requests, whatever their times."""
-        submitted = 0
-        while not self.exhausted and (self._newest_ns < now_ns + AHEAD_NS or submitted < least):
-            piece = self._held or next(self._pieces, None)
-            self._held = None
-            if piece is None:
-                self.exhausted = True
-            elif len(piece.block) > self._slots.free:
-                self._held = piece
-                return
-            else:
-                self._feed(piece)
-                submitted += len(piece.block)
+    def fill_until(self, now_ns: int) -> None:
+        """Submit all that is due within the time that requests are to be ahead."""
+        while self._newest_ns < now_ns + self._ahead_ns and self._next() is not None:
+            pass
+
+    def fill_up(self, count: int) -> None:
+        """Submit `count` requests or a few more, whatever their times: for a closed loop."""
+        while count > 0 and (submitted := self._next()) is not None:
+            count -= submitted
+
+    def _next(self) -> int | None:
+        """Submit a piece: how many requests it had; None when there are no more, or no room."""
+        if self.exhausted:
+            return None
+        piece = self._held or next(self._pieces, None)
+        self._held = None
+        if piece is None:
+            self.exhausted = True
+            return None
+        if len(piece.block) > self._slots.free:
+            self._held = piece
+            return None
+        self._feed(piece)
+        return len(piece.block)
 
     def _feed(self, piece: Piece) -> None:
         block, arm = piece.block, piece.segment.arm
@@ -91,6 +107,11 @@ class Feeder:
         self._submit(slots)
 
 
+def ahead_ns(rate: float) -> int:
+    """How long before their time requests are made ready, at `rate` a second."""
+    return max(AHEAD_LEAST_NS, min(AHEAD_NS, round(AHEAD_REQUESTS / rate * NS_PER_S) if rate else AHEAD_NS))
+
+
 class _Shapes:
     """What good replies look like, by position in OPERATIONS."""
 
@@ -111,6 +132,7 @@ def pieces(
     """All requests of a run that starts at `start_ns`, piece by piece. A new bucket (a segment's second) is put into
     `buckets` and `listed` before its first piece, and closed after its last."""
     number = 0
+    since = stretches(segments)
     for segment in segments:
         shift = segment.offset_ns - segment.plan_start_ns
         for start in range(segment.plan_start_ns, segment.plan_end_ns, NS_PER_S):
@@ -119,7 +141,7 @@ def pieces(
             buckets[number] = bucket
             listed.append(bucket)
             for begin in range(start, end, PIECE_NS):
-                block = plan.window(lanes, begin, min(begin + PIECE_NS, end))
+                block = plan.window(lanes, begin, min(begin + PIECE_NS, end), since[segment.arm, segment.number])
                 for first in range(0, len(block), PIECE_REQUESTS):
                     yield Piece(number, segment, block.take(slice(first, first + PIECE_REQUESTS)), start_ns + shift)
             bucket.closed = True

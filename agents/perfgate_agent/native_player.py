@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import threading
 import weakref
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from perfgate.usage import Usage
 from perfgate_agent.engine.library import Library
 from perfgate_agent.engine.records import Settings
 from perfgate_agent.engine.thread import EngineThread
-from perfgate_agent.feeder import Feeder, pieces
+from perfgate_agent.feeder import TURNS, Feeder, ahead_ns, pieces
 from perfgate_agent.harvest import Harvest
 from perfgate_agent.ledger import Ledger
 from perfgate_agent.part import Part
@@ -32,11 +31,9 @@ from perfgate_agent.pool import CONNECT_S, OPEN_AHEAD
 from perfgate_agent.recorder import Bucket
 from perfgate_agent.slots import Slots
 from perfgate_agent.socket_address import socket_address
-from perfgate_agent.usage import UsageMeter, Window, measured_windows
+from perfgate_agent.usage import SAMPLE_NS, UsageMeter, Window, measured_windows
 
-TICK_S = 0.02
-"""How often this thread feeds and records: well within the time that requests are ready ahead."""
-SAMPLE_TICKS = 3
+CLOSED_LOOP_TURN_NS = 20 * NS_PER_MS
 CLOSED_LOOP_AHEAD = 16_384
 """Requests ready in a closed loop, which takes them as fast as replies come."""
 CATCH_UP = 2.0
@@ -59,6 +56,8 @@ class NativePlayer:
             drain_ns=part.drain_ns, catch_up_after_ns=CATCH_UP_AFTER_NS, catch_up=CATCH_UP,
             closed_loop=part.closed_loop,
         )  # fmt: skip
+        self._ahead_ns = ahead_ns(part.rate)
+        self._turn_ns = CLOSED_LOOP_TURN_NS if part.closed_loop else self._ahead_ns // TURNS
         self._engine = 0
         self._stopped = False
 
@@ -94,6 +93,7 @@ class NativePlayer:
         self._feeder = Feeder(
             self._slots, part.adapters, self._submit,
             pieces(part.plan, part.lanes, part.segments, start_ns, buckets, self._ledger.buckets), buckets,
+            self._ahead_ns,
         )  # fmt: skip
         library.window(engine, start_ns, start_ns + max((segment.end_ns for segment in part.segments), default=0))
         self._feed(max(start_ns, monotonic_ns()))
@@ -113,12 +113,12 @@ class NativePlayer:
         meter.start()
         try:
             thread.go()
-            for ticks in itertools.count():
-                if await thread.ended_within(TICK_S):
-                    break
-                self._tick()
-                if ticks % SAMPLE_TICKS == 0:
+            sampled_ns = 0
+            while not await thread.ended_within(self._turn_ns / NS_PER_S):
+                self._turn()
+                if (now := monotonic_ns()) - sampled_ns >= SAMPLE_NS:
                     meter.sample()
+                    sampled_ns = now
         finally:
             self._library.stop(self._engine, 0)  # does nothing, unless nobody waits for this run any more
             usage = meter.stop()
@@ -126,7 +126,7 @@ class NativePlayer:
         self._finish()
         return usage
 
-    def _tick(self) -> None:
+    def _turn(self) -> None:
         self._harvest.reap()
         self._feed(monotonic_ns())
         while self._ledger.distil_step():
@@ -138,8 +138,10 @@ class NativePlayer:
             return
         if self._feeder.exhausted:
             return
-        least = CLOSED_LOOP_AHEAD - self._slots.taken_count if self._part.closed_loop else 0
-        self._feeder.fill(now_ns, least)
+        if self._part.closed_loop:
+            self._feeder.fill_up(CLOSED_LOOP_AHEAD - self._slots.taken_count)
+        else:
+            self._feeder.fill_until(now_ns)
         if self._feeder.exhausted:
             self._library.no_more(self._engine)
 

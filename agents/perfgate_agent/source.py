@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
 from perfgate.requests import Requests
-from perfgate.segment import Arm, Segment
+from perfgate.segment import Arm, Segment, stretches
 from perfgate.targets.adapter import Adapter
 from perfgate.units import NS_PER_S
 from perfgate_agent.exchange import Exchange
@@ -25,6 +25,7 @@ def exchanges(
 
     Appends each new bucket (a segment's second) to `buckets` before its first request, and closes it after its last.
     """
+    since = stretches(segments)
     for segment in segments:
         shift = segment.offset_ns - segment.plan_start_ns
         for start in range(segment.plan_start_ns, segment.plan_end_ns, NS_PER_S):
@@ -34,7 +35,7 @@ def exchanges(
             for chunk in range(start, end, CHUNK_NS):
                 plan.window((), chunk, chunk + 1)  # the block of the plan, which is made once and then kept
                 yield None
-                block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, end))
+                block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, end), since[segment.arm, segment.number])
                 yield None
                 yield from _encoded(block, adapters[segment.arm], start_ns + shift, bucket)
             bucket.closed = True

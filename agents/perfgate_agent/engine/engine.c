@@ -11,8 +11,8 @@
 #include "reply.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -246,9 +246,25 @@ static void lose(engine *e, connection *c, end_kind kind, int system_error, int6
   replace(e, p, now);
 }
 
-/* The connection ended, or broke, under the request. */
+/* Whether the store's kernel has not taken the request, as far as ours knows: it closed the connection before. */
+static int never_arrived(const engine *e, const connection *c) {
+  struct tcp_info info;
+  socklen_t size = sizeof info;
+  memset(&info, 0, sizeof info);
+  if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &size) || size < offsetof(struct tcp_info, tcpi_bytes_retrans)) return 0;
+  uint64_t unknown = info.tcpi_bytes_sent - info.tcpi_bytes_retrans - (info.tcpi_bytes_acked - 1);
+  uint32_t request_size = e->requests[c->slot].size;
+  return unknown >= (request_size < 1024 ? request_size : 1024);
+}
+
+/* The connection ended (system_error 0), or broke, under the request. Without a byte of reply on a connection that has
+ * served before, the store may have closed it while the request was on its way. */
 static void broken(engine *e, connection *c, int system_error) {
-  end_kind kind = c->reply.begun ? END_TRUNCATED : c->used ? END_STALE : END_RESET;
+  end_kind kind = END_RESET;
+  if (!system_error && c->reply.begun)
+    kind = END_TRUNCATED;
+  else if (c->used && !c->reply.begun && (system_error == EPIPE || (!system_error && never_arrived(e, c))))
+    kind = END_STALE;
   lose(e, c, kind, system_error, clock_ns());
 }
 
