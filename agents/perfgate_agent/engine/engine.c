@@ -30,6 +30,8 @@ enum { EVENTS = 64, READ_SIZE = 256 * 1024, EXAMPLE_BYTES = 120, NONE = -1 };
 #define NOBODY UINT32_MAX
 #define SWEEP_NS 50000000LL
 #define RETRY_NS 1000000LL
+#define CATCH_UP_GRAIN_NS 500000LL
+#define NAP_NS 20000LL /* a sleep shorter than this costs more time than it saves: waking up takes as long */
 #define FAR INT64_MAX
 
 typedef enum { CLOSED, CONNECTING, IDLE, BUSY } phase;
@@ -73,7 +75,7 @@ struct engine {
   int epoll, timer, bell;
   pool pools[ARMS];
   int64_t next_sweep_ns, armed_ns, ended_ns;
-  int64_t last_sent_ns, last_at_ns; /* of the request sent last: what catching up is paced by */
+  int64_t paced_ns, last_at_ns; /* of the request sent last: when by the pace of catching up, and when it was due */
   int64_t due_ns;                   /* when the next request may go */
   int64_t from_ns, until_ns; /* of a closed loop */
   uint32_t cut_segment;
@@ -350,12 +352,22 @@ static void submit(engine *e, uint32_t slot, int64_t now) {
 }
 
 /* When the request may go: when it is due, but after a delay of the engine's own not much faster than the schedule has
- * it, so that catching up is no burst that the scenario never asked for. */
+ * it, so that catching up is no burst that the scenario never asked for. What goes within CATCH_UP_GRAIN_NS may go
+ * together: a wake-up for each would cost more time than there is. */
 static int64_t release_ns(engine *e, request *q, int64_t now) {
-  if (now - q->at_ns <= e->settings.catch_up_after_ns || !e->last_sent_ns) return q->at_ns;
+  if (now - q->at_ns <= e->settings.catch_up_after_ns || !e->paced_ns) return q->at_ns;
   int64_t gap = q->at_ns - e->last_at_ns;
-  int64_t paced = e->last_sent_ns + (gap > 0 ? (int64_t)((double)gap / e->settings.catch_up) : 0);
+  int64_t paced = e->paced_ns + (gap > 0 ? (int64_t)((double)gap / e->settings.catch_up) : 0) - CATCH_UP_GRAIN_NS;
   return paced > q->at_ns ? paced : q->at_ns;
+}
+
+/* Notes that it goes now. The pace is kept from request to request, but what was missed of it is not made good. */
+static void released(engine *e, request *q, int64_t now) {
+  int64_t gap = q->at_ns - e->last_at_ns;
+  int64_t paced = e->paced_ns + (gap > 0 ? (int64_t)((double)gap / e->settings.catch_up) : 0);
+  int catching_up = e->paced_ns && now - q->at_ns > e->settings.catch_up_after_ns;
+  e->paced_ns = catching_up && paced > now - CATCH_UP_GRAIN_NS ? paced : now;
+  e->last_at_ns = q->at_ns;
 }
 
 static int may_go_closed(engine *e, request *q) {
@@ -383,7 +395,7 @@ static void send_due(engine *e, int64_t now) {
         e->due_ns = at;
         return;
       }
-      e->last_at_ns = q->at_ns, e->last_sent_ns = now;
+      released(e, q, now);
     }
     store(&e->submitted_head, ++head);
     if (e->state.ending)
@@ -534,8 +546,10 @@ static void turn(engine *e) {
   atomic_store(&e->hungry, e->due_ns == FAR);
   atomic_thread_fence(memory_order_seq_cst); /* either the feeder sees the hunger, or this thread what was fed */
   if (e->due_ns == FAR && !e->settings.closed_loop && e->submitted_head != load(&e->submitted_tail)) return; /* fed meanwhile */
-  arm_timer(e, wake_ns(e));
-  int n = epoll_wait(e->epoll, events, EVENTS, -1);
+  int64_t until = wake_ns(e);
+  int nap = until - clock_ns() < NAP_NS;
+  if (!nap) arm_timer(e, until);
+  int n = epoll_wait(e->epoll, events, EVENTS, nap ? 0 : -1);
   e->state.wakes++;
   for (int i = 0; i < n; i++) {
     if (events[i].data.u64 == UINT64_MAX) { /* the timer: armed anew before the next wait */
