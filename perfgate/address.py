@@ -69,7 +69,8 @@ class Address:
     def __str__(self) -> str:
         """As `parse` reads it; the terms of trust are not part of it."""
         if self.path:
-            return f"unix:{quote(self.path)}"
+            start = "http+unix://" if self.path.startswith("//") else "unix:"  # what follows `//` would be a host
+            return f"{start}{quote(self.path)}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
