@@ -85,7 +85,7 @@ class NativePlayer:
         """Start at `start_ns` of the monotonic clock. Returns when every request has ended and every interval has been
         emitted."""
         part, library, engine = self._part, self._library, self._engine
-        buckets: dict[int, Bucket] = {}
+        self._buckets = buckets = dict[int, Bucket]()
         self._harvest = Harvest(
             self._slots, part.adapters, buckets, part.timeout_ns,
             lambda to, most: int(library.drain(engine, to, most)), library.free_body,
@@ -131,6 +131,8 @@ class NativePlayer:
         self._feed(monotonic_ns())
         while self._ledger.distil_step():
             pass
+        for number in [number for number, bucket in self._buckets.items() if bucket.complete]:
+            del self._buckets[number]  # emitted; nothing of it is left
 
     def _feed(self, now_ns: int) -> None:
         if self._state.ending:
