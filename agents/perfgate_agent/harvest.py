@@ -75,37 +75,32 @@ class Harvest:
             self._buckets[number].answered_many(
                 code, chosen["at_ns"], chosen["sent_ns"], chosen["wait_ns"], chosen["done_ns"]
             )
-        for place in np.flatnonzero(~good).tolist():
-            self._take_one(rows[place], int(numbers[place]), int(codes[place]))
+        others = np.flatnonzero(~good)
+        if len(others):
+            self._take_singly(rows[others], slots[others], numbers[others].tolist(), codes[others].tolist())
         self._slots.give_back(slots)
 
-    def _take_one(self, row: np.void, number: int, code: int) -> None:
-        """One that is looked at, or that failed."""
-        bucket, slot = self._buckets[number], int(row["slot"])
+    def _take_singly(
+        self, rows: NDArray[np.void], slots: NDArray[np.uint32], numbers: list[int], codes: list[int]
+    ) -> None:
+        """Those that are looked at, or that failed. As tuples: a field of a row of numpy's costs more than the rest."""
         known = self._slots
-        exchange = Exchange(
-            int(row["at_ns"]), code, int(known.index[slot]), int(known.key[slot]), bool(known.checked[slot]), bucket, b""
-        )  # fmt: skip
-        exchange.sent_ns, exchange.wait_ns, exchange.done_ns = (
-            int(row["sent_ns"]),
-            int(row["wait_ns"]),
-            int(row["done_ns"]),
-        )
-        body = self._body(row)
-        if row["kind"] == REPLY:
-            bucket.answered(exchange, self._judge(exchange, int(row["status"]), CODINGS[row["coding"]], body))
-            return
-        outcome = outcome_of(int(row["kind"]), int(row["system_error"]))
-        bucket.failed(
-            exchange, outcome,
-            example_of(outcome, int(row["system_error"]), int(row["reason"]), body, self._timeout_ns, exchange.sent_ns > 0),
-        )  # fmt: skip
+        about = (known.index[slots].tolist(), known.key[slots].tolist(), known.checked[slots].tolist())
+        for row, number, code, index, key, checked in zip(rows.tolist(), numbers, codes, *about, strict=True):
+            at_ns, sent_ns, wait_ns, done_ns, address, size, _, system_error, status, kind, reason, _, coding = row
+            bucket = self._buckets[number]
+            exchange = Exchange(at_ns, code, index, key, checked, bucket, b"")
+            exchange.sent_ns, exchange.wait_ns, exchange.done_ns = sent_ns, wait_ns, done_ns
+            body = self._body(address, size) if address else b""
+            if kind == REPLY:
+                bucket.answered(exchange, self._judge(exchange, status, CODINGS[coding], body))
+                continue
+            outcome = outcome_of(kind, system_error)
+            example = example_of(outcome, system_error, reason, body, self._timeout_ns, sent_ns > 0)
+            bucket.failed(exchange, outcome, example)
 
-    def _body(self, row: np.void) -> bytes:
-        address = int(row["body"])
-        if not address:
-            return b""
-        body = ctypes.string_at(address, int(row["body_size"]))
+    def _body(self, address: int, size: int) -> bytes:
+        body = ctypes.string_at(address, size)
         self._free_body(address)
         return body
 

@@ -34,7 +34,7 @@ from perfgate_agent.socket_address import socket_address
 from perfgate_agent.usage import SAMPLE_NS, UsageMeter, Window, measured_windows
 
 CLOSED_LOOP_TURN_NS = 20 * NS_PER_MS
-CLOSED_LOOP_AHEAD = 16_384
+CLOSED_LOOP_AHEAD = 4_096
 """Requests ready in a closed loop, which takes them as fast as replies come."""
 CATCH_UP = 2.0
 """After a delay of its own the engine sends at most so many times as fast as the schedule, until it has caught up."""
@@ -48,7 +48,7 @@ class NativePlayer:
         self._part = part
         self._library = library
         self._ledger = Ledger(part.name, part.adapters, emit)
-        self._slots_count = 1 << (2 * part.backlog + round(part.rate / 2) + 2 * CLOSED_LOOP_AHEAD - 1).bit_length()
+        self._slots_count = slots_for(part)
         self._settings = Settings(
             slots=self._slots_count, connections=part.connections,
             open_ahead=min(part.connections, part.connections if part.closed_loop else OPEN_AHEAD),
@@ -164,3 +164,10 @@ class NativePlayer:
             worker=self._part.name, due=due, sent=sent, completed=completed, failed=failed, abandoned=abandoned,
             saturated=bool(self._state.saturated), lost=bool(self._state.lost), stopped=self._stopped, usage=usage,
         )  # fmt: skip
+
+
+def slots_for(part: Part) -> int:
+    """How many requests may be known to the engine at once: twice what is under way at most and what is ahead; a power of
+    two. No more than that: what is used again soon stays in the processor's caches."""
+    most = 0 if part.closed_loop else 2 * part.backlog + round(part.rate / 2)
+    return 1 << (most + 2 * CLOSED_LOOP_AHEAD - 1).bit_length()

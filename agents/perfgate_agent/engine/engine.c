@@ -560,7 +560,9 @@ static void turn(engine *e) {
       if (atomic_load(&e->stop)) e->next_sweep_ns = 0;
     } else {
       happened(e, &events[i]);
-      if (i + 1 < n && e->due_ns != FAR) { /* a long batch must not make the next request late */
+      if (e->settings.closed_loop) { /* at once, so that the store has work while the other replies are read */
+        send_due(e, clock_ns());
+      } else if (i + 1 < n && e->due_ns != FAR) { /* a long batch must not make the next request late */
         int64_t now = clock_ns();
         if (now >= e->due_ns) send_due(e, now);
       }
