@@ -36,6 +36,10 @@ from perfgate_agent.usage import SAMPLE_NS, UsageMeter, Window, measured_windows
 CLOSED_LOOP_TURN_NS = 20 * NS_PER_MS
 CLOSED_LOOP_AHEAD = 4_096
 """Requests ready in a closed loop, which takes them as fast as replies come."""
+GRAIN_NS = 300_000
+GRAIN_RATE = 8_000
+"""Above this rate a wake-up for each request would take all of a core: those due within GRAIN_NS share one, and may be late
+by as much, which is a third of what counts as late."""
 CATCH_UP = 2.0
 """After a delay of its own the engine sends at most so many times as fast as the schedule, until it has caught up."""
 CATCH_UP_AFTER_NS = NS_PER_MS
@@ -54,7 +58,7 @@ class NativePlayer:
             open_ahead=min(part.connections, part.connections if part.closed_loop else OPEN_AHEAD),
             backlog=part.backlog, timeout_ns=part.timeout_ns, connect_ns=round(CONNECT_S * NS_PER_S), lost_ns=part.lost_ns,
             drain_ns=part.drain_ns, catch_up_after_ns=CATCH_UP_AFTER_NS, catch_up=CATCH_UP,
-            closed_loop=part.closed_loop,
+            grain_ns=GRAIN_NS if part.rate > GRAIN_RATE else 0, closed_loop=part.closed_loop,
         )  # fmt: skip
         self._ahead_ns = ahead_ns(part.rate)
         self._turn_ns = CLOSED_LOOP_TURN_NS if part.closed_loop else self._ahead_ns // TURNS

@@ -77,6 +77,7 @@ struct engine {
   int64_t next_sweep_ns, armed_ns, ended_ns;
   int64_t paced_ns, last_at_ns; /* of the request sent last: when by the pace of catching up, and when it was due */
   int64_t due_ns;                   /* when the next request may go */
+  int64_t woke_ns;           /* when the timer fired last */
   int64_t from_ns, until_ns; /* of a closed loop */
   uint32_t cut_segment;
   uint8_t buffer[READ_SIZE];
@@ -546,7 +547,8 @@ static void turn(engine *e) {
   atomic_store(&e->hungry, e->due_ns == FAR);
   atomic_thread_fence(memory_order_seq_cst); /* either the feeder sees the hunger, or this thread what was fed */
   if (e->due_ns == FAR && !e->settings.closed_loop && e->submitted_head != load(&e->submitted_tail)) return; /* fed meanwhile */
-  int64_t until = wake_ns(e);
+  int64_t until = wake_ns(e), soonest = e->woke_ns + e->settings.grain_ns;
+  if (until < soonest) until = soonest; /* at high rates some requests share a wake-up */
   int nap = until - clock_ns() < NAP_NS;
   if (!nap) arm_timer(e, until);
   int n = epoll_wait(e->epoll, events, EVENTS, nap ? 0 : -1);
@@ -554,6 +556,7 @@ static void turn(engine *e) {
   for (int i = 0; i < n; i++) {
     if (events[i].data.u64 == UINT64_MAX) { /* the timer: armed anew before the next wait */
       e->armed_ns = 0;
+      if (e->settings.grain_ns) e->woke_ns = clock_ns();
     } else if (events[i].data.u64 == UINT64_MAX - 1) {
       uint64_t rung;
       if (read(e->bell, &rung, sizeof rung) < 0) continue;

@@ -61,6 +61,7 @@ typedef struct {
   int64_t timeout_ns, connect_ns, lost_ns, drain_ns;
   int64_t catch_up_after_ns; /* later than this, a late engine paces itself */
   double catch_up;           /* and sends at most so many times as fast as the schedule */
+  int64_t grain_ns;          /* the timer wakes the engine no more often than this */
   uint32_t closed_loop;      /* send whenever a connection is free, whatever the schedule says */
 } engine_settings;
 

@@ -48,6 +48,7 @@ class Settings(ctypes.Structure):
         ("drain_ns", ctypes.c_int64),
         ("catch_up_after_ns", ctypes.c_int64),
         ("catch_up", ctypes.c_double),
+        ("grain_ns", ctypes.c_int64),
         ("closed_loop", ctypes.c_uint32),
     )
 
