@@ -100,7 +100,9 @@ async def test_a_store_that_dies_while_loading_ends_it() -> None:
         else:
             await store()(server, request, writer)
 
-    with pytest.raises(TargetError, match=r"loading memory \d+ of 100 failed: (reset|refused|truncated|stale connection)"):
+    with pytest.raises(
+        TargetError, match=r"loading memory \d+ of 100 failed: (reset|refused|truncated|stale connection)"
+    ):
         await load(answer)
 
 
