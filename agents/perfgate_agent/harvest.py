@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfgate.operation import OPERATIONS
+from perfgate.outcome import Outcome
 from perfgate.segment import Arm
 from perfgate.targets.adapter import Adapter, Judgement
-from perfgate_agent.engine.records import CODINGS, ENDING, REPLY, example_of, outcome_of
+from perfgate_agent.engine.records import CODINGS, ENDING, OUTCOMES, REPLY, example_of, outcome_of
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.recorder import Bucket
 from perfgate_agent.reply import Body, MarkedBody, is_redirect, judge
@@ -115,4 +116,4 @@ class Harvest:
         return judge(self._adapters[bucket.segment.arm], exchange, status, body)
 
 
-_ABANDONED = 8
+_ABANDONED = OUTCOMES.index(Outcome.ABANDONED)
