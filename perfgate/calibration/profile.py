@@ -22,7 +22,8 @@ class Component:
     degrees of freedom of its square. restart_upper: its one-sided 95 % bound. drift_sd, within_sd: what slow changes
     inside a pair, and sampling with short bursts, add to one PAIR's log ratio. pair_sd: of one pair's log ratio, all
     together (about sqrt(2 restart² + drift² + within²)), with two-sided 95 % bounds; robust_sd: the same by the median
-    absolute deviation. heavy: whether the pairs' tails call for trimming a quarter.
+    absolute deviation. trimmed_sd: sqrt(n) times the standard error of n pairs' trimmed mean, at the trim recommended:
+    what decides how much a gate sees. heavy: whether the pairs' tails call for trimming a quarter.
     """
 
     operation: Operation
@@ -36,6 +37,7 @@ class Component:
     pair_sd_lower: float
     pair_sd_upper: float
     robust_sd: float
+    trimmed_sd: float
     heavy: bool
 
 
@@ -78,7 +80,8 @@ class Recommended:
 class HostProfile:
     """host: what identifies the machine (`host.identity`). scenario: its name; scenario_digest: of what matters for noise
     (`digest.noise_digest`). variant: the build that was measured. policy: its name; slice_ns, measured_ns,
-    group_requests: as they were. pairs: usable ones; starts: fresh processes in them. leak: the share of a delay of one
+    group_requests: as they were. pairs: usable ones; starts: fresh processes in them; pair_ns: what one took on the clock,
+    with starting. leak: the share of a delay of one
     build that reaches the other when both are loaded; None until that was measured."""
 
     host: Mapping[str, str]
@@ -92,6 +95,7 @@ class HostProfile:
     group_requests: int
     pairs: int
     starts: int
+    pair_ns: int
     made_at: datetime
     expires_at: datetime
     components: tuple[Component, ...]
