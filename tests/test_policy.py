@@ -45,6 +45,20 @@ def test_fewer_looks_pull_the_quick_policys_least_pairs_along() -> None:
     assert (policy.min_pairs, policy.pass_from) == (4, 6)
 
 
+@pytest.mark.parametrize("name", ["standard", "quick"])
+def test_a_duet_takes_no_longer_a_pair_than_alternation_does(name: str) -> None:
+    duet, alternation = policy_for({"policy": name, "mode": "duet"}), policy_for({"policy": name})
+    assert alternation.mode == "alternation"
+    assert duet.warmup_ns + duet.measured_ns == 2 * (alternation.warmup_ns + alternation.measured_ns)
+    assert duet.measured_ns > alternation.measured_ns
+
+
+def test_a_duet_may_go_on_to_36_pairs_of_16_seconds_after_4() -> None:
+    duet = policy_for({}, mode="duet")
+    assert (duet.looks[-1], duet.measured_ns, duet.warmup_ns) == (36, 16 * NS_PER_S, 4 * NS_PER_S)
+    assert policy_for({"mode": "duet", "looks": (12, 20), "measured_seconds": 8}).looks == (12, 20)
+
+
 @pytest.mark.parametrize("policy", [STANDARD, QUICK])
 def test_the_named_policies_can_work(policy: Policy) -> None:
     check_policy(policy)
@@ -92,6 +106,8 @@ def test_the_quick_policy_says_what_it_cannot_see() -> None:
         ({"max_steal": -0.1}, ["max_steal = -0.1", "0.05"]),
         ({"max_gc_pause_ms": -1}, ["max_gc_pause_ms", "0 (no collection in a slice)"]),
         ({"inconclusive": "ignore"}, ["'ignore'", "warn or block"]),
+        ({"mode": "both"}, ["'both'", "alternation", "duet"]),
+        ({"max_leak": 0}, ["max_leak = 0", "0.1"]),
     ],
 )
 def test_a_policy_that_cannot_work_is_refused_with_the_remedy(settings: dict[str, Any], words: list[str]) -> None:

@@ -96,6 +96,7 @@ class Chaos(Table):
 
 class Gate(Table):
     policy: Literal["standard", "quick"] | None = Field(default=None, examples=["standard"])
+    mode: Literal["alternation", "duet"] | None = Field(default=None, examples=["alternation"])
     margin: float | None = Field(default=None, gt=0, lt=1, examples=[0.05])
     floor_ms: float | None = Field(default=None, ge=0, le=60_000, examples=[0.5])
     looks: list[Annotated[int, Field(ge=2, le=1000)]] | None = Field(
