@@ -56,6 +56,11 @@ class Build:
             raise TargetError(f"target {self.target.name!r} has no variant {self.variant!r}; there are: {known}")
         return self.target.variants[self.variant]
 
+    @property
+    def artifact(self) -> str:
+        """The directory that {artifact} stands for; empty where the variant has none."""
+        return self.target.artifacts.get(self.variant, "")
+
     def adapter(self, address: Address) -> Adapter:
         return make_adapter(self.target, self.dataset, address.host, address.port)
 
@@ -134,10 +139,12 @@ class Host:
         await asyncio.to_thread(shutil.rmtree, self._directory, True)
 
     async def _start(self, build: Build, data: Path, port: int, log: Path, handle: int) -> StoreProcess:
-        dim = build.scenario.data.embedding_dim
-        command = fill_command((*build.spec.command, *build.arguments), port, data, dim)
+        about = (port, data, build.scenario.data.embedding_dim, build.artifact)
+        command = fill_command((*build.spec.command, *build.arguments), *about)
+        names, values = build.spec.environment.keys(), build.spec.environment.values()
+        environment = dict(zip(names, fill_command(list(values), *about), strict=True))
         start = Start(command, build.spec, port, data, log, self._configuration.store_cpus)
-        process = await start_process(start, dict(build.spec.environment))
+        process = await start_process(start, environment)
         self.processes[handle] = process
         try:
             await process.await_ready(build.adapter(start.address))

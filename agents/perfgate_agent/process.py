@@ -43,12 +43,24 @@ class Start:
         return Address(LOOPBACK, self.port)
 
 
-def fill_command(command: Sequence[str], port: int, data_dir: Path, embedding_dim: int) -> tuple[str, ...]:
-    """Replace the placeholders of a target file. Raises TargetError for one that does not exist."""
-    values = {"python": sys.executable, "port": port, "data_dir": data_dir, "embedding_dim": embedding_dim}
+def fill_command(
+    command: Sequence[str], port: int, data_dir: Path, embedding_dim: int, artifact: str = ""
+) -> tuple[str, ...]:
+    """Replace the placeholders of a target file. Raises TargetError for one that does not exist, and for {artifact} where
+    the variant has none."""
+    values: dict[str, object] = {
+        "python": sys.executable, "port": port, "data_dir": data_dir, "embedding_dim": embedding_dim,
+    }  # fmt: skip
+    if artifact:
+        values["artifact"] = artifact
     try:
         return tuple(part.format_map(values) for part in command)
     except (KeyError, ValueError, IndexError) as error:
+        if str(error) == "'artifact'":
+            raise TargetError(
+                "[host] needs {artifact}, but this variant has none: gate commits (--repo), give --base-artifact and "
+                "--candidate-artifact, or set artifact in its [variants] table"
+            ) from error
         raise TargetError(
             f"[host] command {list(command)!r}: bad placeholder {error}; there are "
             + ", ".join("{" + name + "}" for name in values)

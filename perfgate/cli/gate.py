@@ -12,6 +12,8 @@ EXAMPLE = """examples:
   perfgate gate scenarios/ci/quick.toml --target targets/embedded.toml --base default --candidate slow_search
   perfgate gate scenarios/ci/fast_regression_check.toml --target targets/embedded.toml \\
       --base default --candidate default --time-limit 15m
+  perfgate gate SCENARIO --target targets/mystore.toml --repo . --base origin/main --candidate HEAD
+  perfgate gate SCENARIO --target targets/mystore.toml --repo . --candidate WORKTREE   (uncommitted changes, too)
 
 Both builds are started as fresh processes, pair after pair, and loaded in turn with the same requests in slices of a
 quarter of a second, in random order. After some of the pairs the rule is asked: PASS, BLOCK, or go on.
@@ -20,6 +22,7 @@ exit codes: 0 PASS, 1 BLOCK (internal), 2 BLOCK (competitive), 3 INVALID, bad in
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    from perfgate.cli.builds import add_build_arguments
     from perfgate.cli.common import add_load_arguments
 
     parser = subparsers.add_parser(
@@ -30,10 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_load_arguments(parser)
-    parser.add_argument(
-        "--base", required=True, metavar="VARIANT", help="the build to compare with, of the target file"
-    )
-    parser.add_argument("--candidate", required=True, metavar="VARIANT", help="the build that wants to be merged")
+    add_build_arguments(parser)
     parser.add_argument(
         "--policy", choices=("standard", "quick"), default=None,
         help="standard: 5 %% margin; quick: for demos and hooks, sees less (default: the scenario's [gate], or standard)",
@@ -51,32 +51,33 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate_controller.fleet import Fleet
     from perfgate_controller.gate_loop import Gate, GateRequest
 
+    from perfgate.cli.builds import prepare_arms, with_builds
     from perfgate.cli.common import finish, open_order, parse_time, print_gate, run_with_fleet
     from perfgate.gate.comparison import Comparison
     from perfgate.gate.policy_load import policy_for
     from perfgate.progress import Progress
     from perfgate.run import RunRecord
-    from perfgate.segment import Arm
 
+    limit_ns = parse_time(arguments.time_limit, "--time-limit")
     order = open_order(arguments, "gate")
     overrides = {} if arguments.margin is None else {"margin": arguments.margin}
+    policy = policy_for(order.scenario.gate, arguments.policy, **overrides)
+    arms = prepare_arms(arguments, order, limit_ns)
+    order = arms.order
     request = GateRequest(
         scenario=order.scenario,
         seed=order.seed,
         target=order.target,
-        builds={
-            Arm.BASE: order.variant("--base", arguments.base),
-            Arm.CANDIDATE: order.variant("--candidate", arguments.candidate),
-        },
-        policy=policy_for(order.scenario.gate, arguments.policy, **overrides),
+        builds=arms.builds,
+        policy=policy,
         directory=order.directory,
-        time_limit_ns=parse_time(arguments.time_limit, "--time-limit"),
+        time_limit_ns=None if limit_ns is None else max(1, limit_ns - arms.spent_ns),
     )
 
     async def gate(fleet: Fleet, progress: Progress) -> tuple[RunRecord, Comparison]:
         return await Gate(request, fleet, progress).run()
 
     record, comparison = run_with_fleet(order, gate)
-    record = finish(order, record, comparison)
+    record = finish(order, with_builds(record, arms), comparison)
     print_gate(record, comparison, order.directory)
     return comparison.verdict.exit_code

@@ -14,9 +14,9 @@ from perfgate.operation import Operation
 from perfgate.scenario.load import parse_toml, read_text
 from perfgate.scenario.locate import find_line
 from perfgate.scenario.messages import explain, show, suggest
-from perfgate.targets.model import HostSpec, Target, TlsTerms
+from perfgate.targets.model import BuildSpec, HostSpec, Target, TlsTerms
 from perfgate.targets.registry import ADAPTERS
-from perfgate.targets.schema import FORMS, Host, TargetFile
+from perfgate.targets.schema import FORMS, Build, Host, TargetFile
 from perfgate.units import seconds_to_ns
 
 
@@ -24,16 +24,22 @@ def load_target(path: str | Path) -> Target:
     """Read and check a target file. Raises InputError naming file, line, field, value and remedy."""
     path = Path(path)
     text = read_text(path)
+    if path.suffix == ".json":  # what perfgate has written itself, for the builds of a gate
+        return _target(_parse_json(text, str(path)), str(path), "")
     return _target(parse_toml(text, str(path)), str(path), text)
 
 
 def target_from_json(source: str) -> Target:
     """The target whose `source` this is. Raises InputError for anything else."""
+    return _target(_parse_json(source, "target"), "target", "")
+
+
+def _parse_json(source: str, origin: str) -> dict[str, Any]:
     try:
-        document = json.loads(source)
+        document: dict[str, Any] = json.loads(source)
     except ValueError as error:
-        raise InputError(f"target: not JSON ({error}): send Target.source as it is") from error
-    return _target(document, "target", "")
+        raise InputError(f"{origin}: not JSON ({error}): give Target.source as it is") from error
+    return document
 
 
 def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
@@ -56,6 +62,12 @@ def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
         options=checked.options.model_dump(),
         host=_host(checked.host) if checked.host else None,
         variants={name: tuple(variant.arguments) for name, variant in checked.variants.items()},
+        build=_build(checked.build) if checked.build else None,
+        artifacts={
+            name: str((Path(origin).parent / variant.artifact).absolute())
+            for name, variant in checked.variants.items()
+            if variant.artifact
+        },
         tls=TlsTerms(**checked.tls.model_dump(), directory=Path(origin).parent),
         source=json.dumps(checked.model_dump(mode="json", exclude_unset=True), sort_keys=True, separators=(",", ":")),
     )
@@ -82,6 +94,17 @@ def _host(host: Host) -> HostSpec:
         stop_grace_ns=seconds_to_ns(host.stop_grace_seconds),
         copyable=host.copyable,
         load_connections=host.load_connections,
+    )
+
+
+def _build(build: Build) -> BuildSpec:
+    return BuildSpec(
+        steps=tuple(map(tuple, build.steps)),
+        artifacts=tuple(build.artifacts),
+        toolchain=tuple(map(tuple, build.toolchain)),
+        environment=build.environment,
+        directory=build.directory,
+        timeout_ns=seconds_to_ns(build.timeout_seconds),
     )
 
 

@@ -15,7 +15,8 @@ from perfgate.operation import Operation
 @dataclass(frozen=True, slots=True)
 class HostSpec:
     """`[host]`: how a fresh process is run. `command` is an argument list, never a shell line; placeholders {python},
-    {port}, {data_dir}, {embedding_dim} are filled in by the host skill on its own machine."""
+    {port}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies) are filled in by the host skill on
+    its own machine."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -25,6 +26,20 @@ class HostSpec:
     copyable: bool
     """A stopped data directory can be copied and served by another process."""
     load_connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSpec:
+    """`[build]`: how a commit becomes what is started. steps: argument lists, run in order in `directory` of a fresh
+    worktree; artifacts: files and directories, relative to it, that are kept; toolchain: commands whose output says what
+    built it. {python}, {source} (the worktree) and {build_cache} (kept between builds) are filled in."""
+
+    steps: tuple[tuple[str, ...], ...]
+    artifacts: tuple[str, ...]
+    toolchain: tuple[tuple[str, ...], ...]
+    environment: Mapping[str, str]
+    directory: str
+    timeout_ns: int
 
 
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -76,3 +91,6 @@ class Target:
     source: str
     """Canonical JSON of the file's content."""
     tls: TlsTerms = TlsTerms()
+    build: BuildSpec | None = None
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    """Where the build of a variant lies: the directory that {artifact} stands for. Not every variant has one."""

@@ -6,23 +6,39 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from perfgate.scenario.tables import Table
 
-PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim")
+PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim", "artifact")
+BUILD_PLACEHOLDERS = ("python", "source", "build_cache")
 
 
-def _known_placeholders(part: str) -> str:
+def _check_placeholders(part: str, known: tuple[str, ...]) -> str:
     try:
         names = {name for _, name, _, _ in Formatter().parse(part) if name is not None}
     except ValueError:
         names = {"?"}
-    if names - set(PLACEHOLDERS):
-        known = ", ".join("{" + name + "}" for name in PLACEHOLDERS)
-        raise PydanticCustomError("form", "bad placeholder", {"wish": f"text with no placeholder but {known}"})
+    if names - set(known):
+        wish = "text with no placeholder but " + ", ".join("{" + name + "}" for name in known)
+        raise PydanticCustomError("form", "bad placeholder", {"wish": wish})
     return part
+
+
+def _known_placeholders(part: str) -> str:
+    return _check_placeholders(part, PLACEHOLDERS)
+
+
+def _build_placeholders(part: str) -> str:
+    return _check_placeholders(part, BUILD_PLACEHOLDERS)
+
+
+def _inside(path: str) -> str:
+    """A path that stays where it is relative to."""
+    if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        raise PydanticCustomError("form", "bad path", {"wish": "a path below the repository, without '..'"})
+    return path
 
 
 def _header_text(name: str) -> str:
@@ -56,7 +72,7 @@ class Host(Table):
     command: Annotated[
         list[Argument], Field(min_length=1, examples=[["{python}", "-m", "perfgate.store", "--port", "{port}"]])
     ]
-    environment: dict[str, Annotated[str, Field(examples=["value"])]] = {}
+    environment: dict[str, Annotated[Argument, Field(examples=["value"])]] = {}
     start_timeout_seconds: Seconds = 60.0
     stop_signal: Literal["TERM", "INT", "QUIT", "HUP", "KILL"] = "TERM"
     stop_grace_seconds: Seconds = 5.0
@@ -75,6 +91,32 @@ class Tls(Table):
 class Variant(Table):
     description: str = ""
     arguments: Arguments = []
+    artifact: str = Field(default="", examples=["builds/v1.2"])
+
+
+BuildArgument = Annotated[str, AfterValidator(_build_placeholders)]
+Step = Annotated[list[BuildArgument], Field(min_length=1, examples=[["cargo", "build", "--release"]])]
+Inside = Annotated[str, AfterValidator(_inside)]
+
+
+class Build(Table):
+    """How a commit becomes what is started."""
+
+    steps: Annotated[list[Step], Field(min_length=1, examples=[[["cargo", "build", "--release"]]])]
+    artifacts: Annotated[list[Inside], Field(min_length=1, examples=[["target/release/mystore"]])]
+    toolchain: Annotated[list[Step], Field(examples=[[["rustc", "--version"]]])] = []
+    environment: dict[str, Annotated[str, AfterValidator(_build_placeholders)]] = {}
+    directory: Inside = Field(default=".", examples=["server"])
+    timeout_seconds: Annotated[float, Field(gt=0, le=86_400, examples=[900])] = 900.0
+
+    @field_validator("artifacts")
+    @classmethod
+    def _told_apart(cls, artifacts: list[str]) -> list[str]:
+        """Each is kept under its own last name."""
+        names = [path.rstrip("/").rpartition("/")[2] for path in artifacts]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("form", "same name twice", {"wish": "artifacts whose last names differ"})
+        return artifacts
 
 
 class TargetFile(Table):
@@ -87,6 +129,7 @@ class TargetFile(Table):
     options: Any = None
     host: Host | None = None
     tls: Tls = Tls()
+    build: Build | None = None
     variants: dict[str, Variant] = {}
 
 

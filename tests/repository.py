@@ -1,0 +1,84 @@
+"""A git repository with a store in it: the built-in one, behind a build of its own, as slow as the commit says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import textwrap
+from pathlib import Path
+
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",
+    "GIT_COMMITTER_EMAIL": "a@example.org", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
+}  # fmt: skip
+
+STORE = """
+import sys
+from perfgate.store.command import main
+
+SLOW = {slow}
+sys.exit(main([*sys.argv[1:], *(["--slow", f"embedding_search={{SLOW}}"] if SLOW != 1.0 else [])]))
+"""
+BUILD = """
+import pathlib, sys, zipapp
+source = pathlib.Path("source")
+compile((source / "__main__.py").read_text(), "__main__.py", "exec")
+zipapp.create_archive(source, "store.pyz")
+print("built", sys.version_info[0])
+"""
+TARGET = """
+name = "mystore"
+adapter = "engram"
+
+[options]
+threshold = 0.0
+
+[build]
+steps = [["{python}", "build.py"]]
+artifacts = ["store.pyz"]
+toolchain = [["{python}", "--version"]]
+timeout_seconds = 60
+
+[host]
+command = ["{python}", "{artifact}/store.pyz", "--port", "{port}", "--data-dir", "{data_dir}", "--dim", "{embedding_dim}"]
+start_timeout_seconds = 30
+"""
+
+
+class StoreRepository:
+    """In `path`, with a first commit on main."""
+
+    def __init__(self, path: Path, slow: float = 1.0) -> None:
+        self.path = path
+        path.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.write("build.py", BUILD)
+        self.write("source/__main__.py", STORE.format(slow=slow))
+        self.first = self.commit("a store")
+
+    def write(self, name: str, text: str) -> None:
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).write_text(textwrap.dedent(text))
+
+    def commit(self, message: str) -> str:
+        """Everything there is; its id."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def slow_down(self, factor: float, message: str = "a change") -> str:
+        self.write("source/__main__.py", STORE.format(slow=factor))
+        return self.commit(message)
+
+    def git(self, *words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *words], capture_output=True, text=True, check=True,
+            env={**os.environ, **IDENTITY},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+
+def target_file(directory: Path, text: str = TARGET) -> Path:
+    path = directory / "mystore.toml"
+    path.write_text(text)
+    return path
