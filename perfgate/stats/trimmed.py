@@ -18,7 +18,7 @@ class Estimate:
 
     mean: float
     se: float
-    df: int
+    df: float
 
 
 def trimmed_mean(values: ArrayLike, share: float) -> float:

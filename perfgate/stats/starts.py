@@ -1,0 +1,151 @@
+"""The mean over few processes of which each served several pairs. What starts add to its error is borrowed.
+
+A pair's value is d = δ + r + e: r differs from process couple to process couple (two starts, variance 2 s_restart²) and
+is the same in all pairs of a couple, e differs from pair to pair (s_within²). With m couples and n pairs
+
+    SE² = 2 s_restart² / m + s_within² / n.
+
+s_within is known from the pairs inside couples. s_restart cannot be had from a handful of couples: it comes from a
+calibration, with its own degrees of freedom. Those of the sum follow Satterthwaite, F. E. (1946), An approximate
+distribution of estimates of variance components, Biometrics Bulletin 2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from perfgate.stats.trimmed import ROUNDING, Estimate, trimmed_means
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RestartSpread:
+    """sd: of ONE process's log level from start to start. df: the degrees of freedom of its square."""
+
+    sd: float
+    df: float
+
+    def __post_init__(self) -> None:
+        if not (self.sd >= 0 and math.isfinite(self.sd) and self.df >= 0):
+            raise ValueError(f"a restart sd of {self.sd} with {self.df} degrees of freedom cannot be")
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """means: of each couple, trimmed inside it, float64 (couples,). kept: values left by trimming, int64 (couples,).
+    within: s_within², pooled over couples, NaN where no couple has two values; df: of within."""
+
+    means: Floats
+    kept: NDArray[np.int64]
+    within: float
+    df: int
+
+
+def nest(values: ArrayLike, starts: ArrayLike, share: float) -> Nested:
+    """values: float64 (pairs,) without NaN; starts: int (pairs,), which couple served each; share: trimmed at each end
+    inside a couple, so floor(share x its pairs) values.
+
+    Means and squares inside a couple are those of Yuen (1974), Biometrika 61: the winsorised squares over h (h - 1) are
+    the variance of a mean that keeps h values; squares and h - 1 are summed over couples. Without trimming that is the
+    pooled variance of an analysis of variance. Raises ValueError for a share that cannot be and for lengths that differ.
+    """
+    data, number = np.asarray(values, dtype=np.float64), np.asarray(starts, dtype=np.int64)
+    if data.shape != number.shape or data.ndim != 1:
+        raise ValueError(f"{data.shape} values do not go with {number.shape} starts")
+    rows = _rows(data, number)
+    means = trimmed_means(rows, share)  # refuses the share
+    count = (~np.isnan(rows)).sum(axis=1)
+    cut = np.floor(share * count + ROUNDING).astype(np.int64)
+    kept = count - 2 * cut
+    df = int((kept - 1).sum())
+    squares = float(_winsorised_squares(rows, count, cut).sum())
+    return Nested(means, kept, squares / df if df > 0 else math.nan, df)
+
+
+def starts_estimate(of: Nested, restart: RestartSpread) -> Estimate:
+    """Every couple counts alike: mean of their means, SE² = 2 s_restart² / m + s_within² (Σ 1/h) / m², Satterthwaite's df.
+    With equal counts and nothing trimmed Σ 1/h / m² is 1 / n. NaN se and no df where s_within is not known."""
+    couples = len(of.means)
+    if couples == 0 or math.isnan(of.within):
+        return Estimate(float(of.means.mean()) if couples else math.nan, math.nan, 0)
+    parts = _of_one(of, restart)
+    return Estimate(float(of.means.mean()), math.sqrt(sum(parts) / couples), _satterthwaite(of, restart))
+
+
+def spread_p(of: Nested, restart: RestartSpread) -> float:
+    """p that couples differ as much as they do by chance, if starts vary as `restart` says: small where the calibration
+    does not hold any more. The variance of the couples' means over 2 s_restart² + s_within² (mean of 1/h) against
+    Fisher's F, with m - 1 and Satterthwaite's df. 1 where it cannot be told."""
+    from scipy.special import fdtrc
+
+    if len(of.means) < 2 or math.isnan(of.within):
+        return 1.0
+    between, expected, df = float(of.means.var(ddof=1)), sum(_of_one(of, restart)), _satterthwaite(of, restart)
+    if expected == 0:
+        return 1.0 if between == 0 else 0.0
+    return float(fdtrc(len(of.means) - 1, df, between / expected)) if df > 0 else 1.0
+
+
+def restart_spread(per_couple: ArrayLike) -> RestartSpread:
+    """What an A/A calibration tells of starts. per_couple: float64 (couples, pairs), two or more of each.
+
+    One-way analysis of variance: s_restart² = (MS_between - MS_within) / (2 pairs), not below 0, with Satterthwaite's
+    df of that difference (Searle, Casella and McCulloch 1992, Variance Components, chapter 3). Raises ValueError for
+    fewer than two couples or pairs.
+    """
+    table = np.asarray(per_couple, dtype=np.float64)
+    if table.ndim != 2 or min(table.shape) < 2:
+        raise ValueError(f"{table.shape} values tell nothing of starts: two couples of two pairs are needed")
+    couples, pairs = table.shape
+    between = pairs * float(table.mean(axis=1).var(ddof=1))
+    within = float(table.var(axis=1, ddof=1).mean())
+    difference = between - within
+    if difference <= 0:
+        return RestartSpread(0.0, 0.0)
+    noise = between**2 / (couples - 1) + within**2 / (couples * (pairs - 1))
+    return RestartSpread(math.sqrt(difference / (2 * pairs)), difference**2 / noise)
+
+
+def _of_one(of: Nested, restart: RestartSpread) -> tuple[float, float]:
+    """The variance of one couple's mean: what starts and what pairs add to it."""
+    return 2 * restart.sd**2, of.within * float(np.mean(1 / of.kept))
+
+
+def _satterthwaite(of: Nested, restart: RestartSpread) -> float:
+    """df of a sum of two estimated variances: (a + b)² / (a²/df_a + b²/df_b)."""
+    starts, pairs = _of_one(of, restart)
+    if starts == 0:
+        return float(of.df)
+    if restart.df == 0:
+        return 0.0
+    share = starts / (starts + pairs)
+    return 1 / (share**2 / restart.df + (1 - share) ** 2 / of.df)
+
+
+def _rows(values: Floats, starts: NDArray[np.int64]) -> Floats:
+    """(couples, most pairs), sorted, NaN where a couple has fewer."""
+    names, place = np.unique(starts, return_inverse=True)
+    order = np.lexsort((values, place))
+    counts = np.bincount(place, minlength=len(names))
+    rows = np.full((len(names), int(counts.max(initial=0))), np.nan)
+    column = np.arange(len(values)) - np.repeat(counts.cumsum() - counts, counts)
+    rows[place[order], column] = values[order]
+    return rows
+
+
+def _winsorised_squares(rows: Floats, count: NDArray[np.int64], cut: NDArray[np.int64]) -> Floats:
+    """Of each row, whose values are sorted: the sum of squares about the mean, the `cut` outermost pulled in."""
+    if not rows.size:
+        return np.zeros(len(rows))
+    place = np.arange(rows.shape[1])
+    inside = np.clip(place, cut[:, None], (count - cut - 1)[:, None])
+    there = place < count[:, None]
+    pulled = np.where(there, np.take_along_axis(rows, inside, axis=1), 0.0)
+    mean = pulled.sum(axis=1, keepdims=True) / count[:, None]
+    squares: Floats = np.where(there, (pulled - mean) ** 2, 0.0).sum(axis=1)
+    return squares

@@ -1,0 +1,236 @@
+"""Claims about the mean over few processes that serve several pairs each."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from perfgate.stats.starts import RestartSpread, nest, restart_spread, spread_p, starts_estimate
+from perfgate.stats.student import t_bound
+from perfgate.stats.trimmed import trimmed_mean
+
+VALUES = st.lists(st.tuples(st.floats(-3, 3), st.integers(0, 4)), min_size=2, max_size=40)
+SHARES = st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.4])
+SPREADS = st.builds(RestartSpread, st.floats(0, 1), st.floats(0.5, 100))
+NOTHING = RestartSpread(0.0, 0.0)
+
+
+def split(values: list[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([value for value, _ in values]), np.array([start for _, start in values])
+
+
+# --- against brute force and scipy ---------------------------------------------------------------------------------
+
+
+@given(VALUES, SHARES)
+def test_what_is_nested_is_what_couples_give_one_by_one(values: list[tuple[float, int]], share: float) -> None:
+    data, starts = split(values)
+    groups = [np.sort(data[starts == start]) for start in sorted(set(starts))]
+    squares = df = 0.0
+    for group in groups:
+        cut = math.floor(share * len(group) + 1e-9)
+        pulled = np.clip(group, group[cut], group[len(group) - cut - 1])
+        squares += ((pulled - pulled.mean()) ** 2).sum()
+        df += len(group) - 2 * cut - 1
+    found = nest(data, starts, share)
+    assert found.means == pytest.approx([trimmed_mean(group, share) for group in groups], abs=1e-12)
+    assert found.df == df
+    if df:
+        assert found.within == pytest.approx(squares / df, abs=1e-12)
+    else:
+        assert math.isnan(found.within)
+
+
+def test_without_trimming_the_variance_inside_is_that_of_the_analysis_of_variance() -> None:
+    table = np.random.default_rng(1).normal(0, 1, (5, 6))
+    found = nest(table.ravel(), np.repeat(np.arange(5), 6), 0.1)  # a tenth of six is none
+    between = 6 * table.mean(axis=1).var(ddof=1)
+    assert between / found.within == pytest.approx(stats.f_oneway(*table).statistic)
+    assert (found.df, list(found.kept)) == (25, [6] * 5)
+
+
+def test_trimmed_inside_one_couple_it_is_yuens_standard_error() -> None:
+    random = np.random.default_rng(2)
+    one, other = random.standard_t(3, 20), random.standard_t(3, 20)
+    expected = stats.ttest_ind(one, other, equal_var=False, trim=0.2)
+    a, b = (starts_estimate(nest(part, np.zeros(20), 0.2), NOTHING) for part in (one, other))
+    assert (a.mean - b.mean) / math.hypot(a.se, b.se) == pytest.approx(expected.statistic)
+
+
+@pytest.mark.parametrize("couples", [3, 5, 10])
+def test_the_standard_error_is_the_formula_of_the_design(couples: int) -> None:
+    table = np.random.default_rng(3).normal(0, 0.05, (couples, 4))
+    found = starts_estimate(nest(table.ravel(), np.repeat(np.arange(couples), 4), 0.0), RestartSpread(0.03, 19))
+    within = table.var(axis=1, ddof=1).mean()
+    assert found.mean == pytest.approx(table.mean())
+    assert found.se**2 == pytest.approx(2 * 0.03**2 / couples + within / (4 * couples))
+
+
+def test_the_combined_df_is_welchs_where_two_samples_variances_are_added() -> None:
+    """Satterthwaite's formula is the one of Welch's test: with the restart part taken for the first sample's variance."""
+    random = np.random.default_rng(4)
+    one, other = random.normal(0, 1, 12), random.normal(0, 2, 20)
+    welch = stats.ttest_ind(one, other, equal_var=False).df
+    spread = RestartSpread(math.sqrt(one.var(ddof=1) / len(one) / 2), 11)
+    # One couple of 20: its mean varies by 2 sd² + s²/20.
+    assert starts_estimate(nest(other, np.zeros(20), 0.0), spread).df == pytest.approx(welch)
+
+
+# --- properties ----------------------------------------------------------------------------------------------------
+
+
+@given(VALUES, SHARES, SPREADS, st.floats(-5, 5), st.floats(0.01, 50))
+def test_shift_moves_and_scale_stretches(
+    values: list[tuple[float, int]], share: float, spread: RestartSpread, shift: float, scale: float
+) -> None:
+    data, starts = split(values)
+    before = starts_estimate(nest(data, starts, share), spread)
+    after = starts_estimate(nest(scale * data + shift, starts, share), RestartSpread(scale * spread.sd, spread.df))
+    assert after.mean == pytest.approx(scale * before.mean + shift, abs=1e-6)
+    assert after.se == pytest.approx(scale * before.se, abs=1e-6, nan_ok=True)
+
+
+@given(VALUES, SHARES, SPREADS)
+def test_exchanged_arms_flip_the_sign_and_nothing_else(
+    values: list[tuple[float, int]], share: float, spread: RestartSpread
+) -> None:
+    data, starts = split(values)
+    one, other = (starts_estimate(nest(sign * data, starts, share), spread) for sign in (1, -1))
+    assert other.mean == pytest.approx(-one.mean, abs=1e-9)
+    assert other.se == pytest.approx(one.se, nan_ok=True)
+    assert other.df == pytest.approx(one.df, rel=1e-6)
+
+
+@given(VALUES, SHARES, SPREADS, st.randoms())
+def test_neither_the_order_of_the_pairs_nor_the_couples_numbers_matter(
+    values: list[tuple[float, int]], share: float, spread: RestartSpread, random: object
+) -> None:
+    data, starts = split(values)
+    order = np.arange(len(data))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    one = starts_estimate(nest(data, starts, share), spread)
+    other = starts_estimate(nest(data[order], 100 - 7 * starts[order], share), spread)
+    assert (other.mean, other.se, other.df) == pytest.approx((one.mean, one.se, one.df), rel=1e-9, nan_ok=True)
+
+
+@given(VALUES, SHARES, st.floats(0, 1), st.floats(0, 1))
+def test_the_more_starts_vary_the_wider_the_interval(
+    values: list[tuple[float, int]], share: float, one: float, other: float
+) -> None:
+    nested = nest(*split(values), share)
+    less, more = (starts_estimate(nested, RestartSpread(sd, 19)).se for sd in sorted((one, other)))
+    assert math.isnan(less) or less <= more + 1e-12
+
+
+@given(VALUES, SHARES, SPREADS)
+def test_the_df_lie_between_the_smaller_part_and_the_sum(
+    values: list[tuple[float, int]], share: float, spread: RestartSpread
+) -> None:
+    nested = nest(*split(values), share)
+    df = starts_estimate(nested, spread).df
+    if nested.df and nested.within > 1e-9 and spread.sd > 1e-6:
+        assert min(nested.df, spread.df) - 1e-6 <= df <= nested.df + spread.df + 1e-6
+
+
+def test_more_pairs_of_the_same_processes_do_not_buy_what_more_processes_do() -> None:
+    random = np.random.default_rng(5)
+    spread = RestartSpread(0.03, 19)
+
+    def se(couples: int, pairs: int) -> float:
+        data = random.normal(0, 0.05, couples * pairs)
+        return starts_estimate(nest(data, np.repeat(np.arange(couples), pairs), 0.1), spread).se
+
+    floor = math.sqrt(2 / 3) * 0.03
+    assert se(3, 10_000) == pytest.approx(floor, rel=0.01)
+    assert se(12, 10) < floor
+
+
+def test_one_pair_a_couple_says_nothing() -> None:
+    found = starts_estimate(nest([0.1, 0.2], [0, 1], 0.1), RestartSpread(0.01, 19))
+    assert (found.df, math.isnan(found.se)) == (0, True)
+
+
+def test_a_spread_without_degrees_of_freedom_leaves_none() -> None:
+    assert starts_estimate(nest([0.1, 0.2, 0.1, 0.3], [0, 0, 1, 1], 0.0), RestartSpread(0.01, 0)).df == 0
+
+
+@pytest.mark.parametrize(("sd", "df"), [(-0.1, 3), (math.nan, 3), (math.inf, 3), (0.1, -1), (0.1, math.nan)])
+def test_a_spread_that_cannot_be_is_refused(sd: float, df: float) -> None:
+    with pytest.raises(ValueError, match="cannot be"):
+        RestartSpread(sd, df)
+
+
+def test_values_without_their_starts_are_refused() -> None:
+    with pytest.raises(ValueError, match="do not go with"):
+        nest([1.0, 2.0], [0], 0.1)
+
+
+# --- simulated -----------------------------------------------------------------------------------------------------
+
+
+def gates(
+    restart: float, couples: int, pairs: int, runs: int, seed: int, calibrated: int = 20
+) -> tuple[np.ndarray, list[float]]:
+    """t values of gates without a difference whose restart sd is estimated by `calibrated` couples, and their df."""
+    random = np.random.default_rng(seed)
+    starts = np.repeat(np.arange(couples), pairs)
+
+    def draw(many: int) -> np.ndarray:
+        return math.sqrt(2) * restart * random.standard_normal((many, 1)) + 0.05 * random.standard_normal((many, pairs))
+
+    found, dfs = np.empty(runs), []
+    for run in range(runs):
+        estimate = starts_estimate(nest(draw(couples).ravel(), starts, 0.1), restart_spread(draw(calibrated)))
+        found[run] = estimate.mean / estimate.se
+        dfs.append(estimate.df)
+    return found, dfs
+
+
+@pytest.mark.parametrize("couples", [3, 5, 10])
+@pytest.mark.parametrize("restart", [0.03, 0.05])
+def test_the_error_is_what_the_level_says_though_the_restart_sd_is_only_estimated(couples: int, restart: float) -> None:
+    t, dfs = gates(restart, couples, 6, 1_500, 6)
+    for level in (0.05, 0.01):
+        over = float(np.mean([value > t_bound(level, df) for value, df in zip(t, dfs, strict=True)]))
+        assert over < level + 3 * math.sqrt(level / 1_500)
+
+
+def test_taking_pairs_of_the_same_process_for_independent_would_be_wrong() -> None:
+    """The reason for all of this: pairs as the unit find five times as many differences as there may be."""
+    random = np.random.default_rng(7)
+    levels = np.repeat(math.sqrt(2) * 0.05 * random.standard_normal((800, 5)), 6, axis=1)
+    values = levels + 0.05 * random.standard_normal((800, 30))
+    assert (stats.ttest_1samp(values, 0, axis=1, alternative="greater").pvalue < 0.05).mean() > 0.15
+
+
+def test_the_restart_sd_comes_back_from_many_couples_with_their_df() -> None:
+    random = np.random.default_rng(8)
+    table = math.sqrt(2) * 0.04 * random.standard_normal((4_000, 1)) + 0.05 * random.standard_normal((4_000, 6))
+    found = restart_spread(table)
+    assert found.sd == pytest.approx(0.04, rel=0.04)
+    share = 2 * 0.04**2 / (2 * 0.04**2 + 0.05**2 / 6)
+    assert found.df == pytest.approx(share**2 * 4_000, rel=0.1)
+
+
+def test_starts_that_do_not_differ_give_nothing_and_no_certainty() -> None:
+    assert restart_spread([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]) == RestartSpread(0.0, 0.0)
+    with pytest.raises(ValueError, match="two couples of two"):
+        restart_spread([[1.0, 2.0]])
+
+
+def test_couples_that_vary_more_than_the_calibration_knows_are_told_and_others_are_not() -> None:
+    random = np.random.default_rng(9)
+    starts, spread = np.repeat(np.arange(5), 6), RestartSpread(0.03, 19)
+
+    def p(sd: float) -> float:
+        values = np.repeat(math.sqrt(2) * sd * random.standard_normal(5), 6) + 0.05 * random.standard_normal(30)
+        return spread_p(nest(values, starts, 0.1), spread)
+
+    fits, moved = np.array([p(0.03) for _ in range(1_000)]), np.array([p(0.3) for _ in range(100)])
+    assert (fits < 0.05).mean() == pytest.approx(0.05, abs=0.025)
+    assert (moved < 0.001).mean() > 0.8
