@@ -11,6 +11,8 @@ from perfgate.segment import Arm
 from perfgate.worker_load import WorkerLoad
 
 SCHEMA_VERSION = 1
+BROKEN_OFF = "broken off: "
+"""So begins the warning that says why a run was cut short."""
 
 
 @dataclass(frozen=True, slots=True)

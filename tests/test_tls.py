@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
+from certificates import NAME, make_certificate, serving
 from fault_server import OK, FaultServer, always
 from load_cases import PlainAdapter, outcomes, part, plan, run, segments
 from perfgate_agent.part import Part
@@ -24,31 +23,13 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One file with key and certificate, made out to store.example.org and signed by itself."""
-    directory = tmp_path_factory.mktemp("tls")
-    key, certificate, both = directory / "key.pem", directory / "cert.pem", directory / "both.pem"
-    subprocess.run(
-        [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-            "-subj", "/CN=store.example.org", "-addext", "subjectAltName=DNS:store.example.org",
-            "-keyout", str(key), "-out", str(certificate),
-        ],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    both.write_text(key.read_text() + certificate.read_text())
-    return both
-
-
-def serving(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def trusting(server: FaultServer, certificate: Path) -> Address:
     text = certificate.read_text()
     authority = text[text.index("-----BEGIN CERTIFICATE") :]
-    return server.address.with_tls(server_name="store.example.org", authorities=authority)
+    return server.address.with_tls(server_name=NAME, authorities=authority)
 
 
 def load(address: Address) -> Part:

@@ -15,7 +15,7 @@ from perfgate.gate.validity import usable_pairs
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
 from perfgate.pair import Pair
-from perfgate.run import RunRecord, Second
+from perfgate.run import BROKEN_OFF, RunRecord, Second
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm
 from perfgate.targets.model import Target
@@ -42,10 +42,10 @@ def gate_record(
 
 def run_record(
     scenario: Scenario, seed: int, target: Target, build: str, collector: Collector, broken: str, policy: Policy,
-    reports: Sequence[LoadReport], **rest: Any,
+    reports: Sequence[LoadReport], notes: Sequence[str] = (), **rest: Any,
 ) -> RunRecord:  # fmt: skip
     """broken: why the run was cut short; empty when it was not: only then is it asked whether the generator did its part,
-    by the policy's thresholds."""
+    by the policy's thresholds. notes: what else a reader must know."""
     total = collector.total(Arm.BASE)
     workers = collector.workers(reports)
     problems = run_problems(workers, total, policy) if total and not broken else []
@@ -54,7 +54,7 @@ def run_record(
     return _record(
         "run", scenario, seed, target, {Arm.BASE: build}, arms, measured,
         complete=not broken, timeline=collector.timeline(), pairs=(),
-        warnings=(f"broken off: {broken}",) if broken else (), workers=workers,
+        warnings=(*((f"{BROKEN_OFF}{broken}",) if broken else ()), *notes), workers=workers,
         invalid=tuple({"code": one.code, "text": one.text, "remedy": one.remedy} for one in problems), **rest,
     )  # fmt: skip
 

@@ -28,6 +28,8 @@ from perfgate_controller.record import run_record
 from perfgate_controller.schedule import single_run
 from perfgate_controller.ticker import ticking
 
+UNCHECKED = "the store's certificate was not checked ([tls] insecure = true): another server may have answered"
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
@@ -127,6 +129,7 @@ class LoadRun:
         build = str(request.address) if request.address else request.variant
         return run_record(
             request.scenario, request.seed, request.target, build, collector, broken, request.policy, self._reports,
+            notes=(UNCHECKED,) if request.address and request.address.insecure else (),
             started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
             phases=self._phases.taken, environment=self._fleet.environment,
         )  # fmt: skip

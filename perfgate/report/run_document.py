@@ -11,7 +11,7 @@ from perfgate.report import shared
 from perfgate.report.document import Column, Document, Row, Section, Table
 from perfgate.report.generator_block import generator, workers
 from perfgate.report.words import run_sentence, run_verdict, sentence, short_operation, sparkline
-from perfgate.run import RunRecord
+from perfgate.run import BROKEN_OFF, RunRecord
 from perfgate.segment import Arm
 from perfgate.units import NS_PER_S, format_count, format_duration
 
@@ -36,8 +36,7 @@ def run_document(record: RunRecord, directory: Path | None) -> Document:
         measured = record.measured_ns.get(Arm.BASE, 0)
         sections += [_latencies(interval, measured), _timeline(record), _answers(interval)]
     sections += [shared.failures(record), shared.limits(record)]
-    if record.complete:
-        sections.append(shared.warnings(record))
+    sections.append(Section("Warnings", lines=tuple(text for text in record.warnings if not _ends(text))))
     facts = shared.delivered(record) if interval is not None else ()
     sections += [generator(record), Section("Can it be trusted?", facts=(*facts, *shared.phases(record)))]
     sections += [workers(record), shared.environment(record)]
@@ -52,9 +51,12 @@ def run_document(record: RunRecord, directory: Path | None) -> Document:
 
 
 def _why_broken(record: RunRecord) -> tuple[str, ...]:
-    return tuple(sentence(text.removeprefix("broken off: ")) for text in record.warnings) or (
-        "It did not end in order.",
-    )
+    reasons = (sentence(text.removeprefix(BROKEN_OFF)) for text in record.warnings if _ends(text))
+    return tuple(reasons) or ("It did not end in order.",)
+
+
+def _ends(warning: str) -> bool:
+    return warning.startswith(BROKEN_OFF)
 
 
 def _why_invalid(record: RunRecord) -> Section:

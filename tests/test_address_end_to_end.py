@@ -1,0 +1,104 @@
+"""Claims about loads over TLS and Unix sockets, through the command line: the real store behind a relay of the test's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import NAME, make_certificate, serving
+from cluster import perfgate, write_scenario, write_target
+from embedded_store import running_store
+from relay import relayed
+
+from perfgate.address import Address
+
+INSECURE = "the store's certificate was not checked"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+async def load(
+    directory: Path, cache: Path, address: Address, tls: str = "", out: str = "out"
+) -> subprocess.CompletedProcess[str]:
+    """`perfgate run --url` for a second; tls: the lines of the target file's `[tls]`."""
+    scenario, target = write_scenario(directory, seconds=1), write_target(directory)
+    if tls:
+        target.write_text(f"{target.read_text()}\n[tls]\n{tls}\n")
+    words = ["run", str(scenario), "--target", str(target), "--url", str(address), "--out", str(directory / out)]
+    return await asyncio.to_thread(perfgate, [*words, "--warmup", "0s"], cache)
+
+
+def record(directory: Path, out: str = "out") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((directory / out / "result.json").read_text())["record"]
+    return found
+
+
+def check_all_answered(directory: Path) -> None:
+    operations = record(directory)["arms"]["base"]["operations"].values()
+    assert sum(part["outcomes"]["ok"] for part in operations) == 400
+    assert sum(part["found"] for part in operations) > 0, "answers are looked at, too"
+
+
+async def test_a_store_behind_tls_is_filled_verified_and_loaded(tmp_path: Path, cache: Path, certificate: Path) -> None:
+    trust = f'ca_file = "{certificate}"\nserver_name = "{NAME}"'
+    async with running_store(16) as port, relayed(port, tls=serving(certificate)) as address:
+        first = await load(tmp_path, cache, address, trust)
+    assert first.returncode == 0, first.stdout + first.stderr
+    check_all_answered(tmp_path)
+    assert record(tmp_path)["builds"] == {"base": str(address)}
+    assert str(address).startswith("https://")
+    assert INSECURE not in first.stdout
+    assert "PRIVATE KEY" not in (tmp_path / "out" / "result.json").read_text()
+
+
+async def test_a_store_behind_a_unix_socket_is_filled_verified_and_loaded(tmp_path: Path, cache: Path) -> None:
+    async with running_store(16) as port, relayed(port, path=tmp_path / "a store") as address:
+        done = await load(tmp_path, cache, address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_all_answered(tmp_path)
+    again = record(tmp_path)["environment"]["command"]
+    assert f"--url {address}" in again
+    assert str(address).startswith("unix:/")
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_one_message_before_the_run(
+    tmp_path: Path, cache: Path, certificate: Path
+) -> None:
+    async with running_store(16) as port, relayed(port, tls=serving(certificate)) as address:
+        done = await load(tmp_path, cache, address)
+    assert done.returncode == 3
+    assert f"the certificate of {address} is not trusted" in done.stderr
+    assert "insecure = true" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out" / "result.json").exists()
+
+
+async def test_a_run_that_checked_no_certificate_says_so(tmp_path: Path, cache: Path, certificate: Path) -> None:
+    async with running_store(16) as port, relayed(port, tls=serving(certificate)) as address:
+        done = await load(tmp_path, cache, address, "insecure = true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_all_answered(tmp_path)
+    (warning,) = record(tmp_path)["warnings"]
+    assert warning.startswith(INSECURE)
+    assert INSECURE in " ".join(done.stdout.split())
+    assert INSECURE in (tmp_path / "out" / "report.md").read_text()
+
+
+async def test_a_unix_socket_that_is_not_there_is_one_message(tmp_path: Path, cache: Path) -> None:
+    address = Address.unix(str(tmp_path / "nothing"))
+    done = await load(tmp_path, cache, address)
+    assert done.returncode == 3
+    assert f"no store answers at {address}" in done.stderr
+    assert "Traceback" not in done.stderr
