@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,13 +81,15 @@ def simulate(
     )  # fmt: skip
 
 
-def run_gate(table: Floats, medians: Floats, policy: Policy) -> tuple[Word, int, bool]:
+def run_gate(
+    table: Floats, medians: Floats, policy: Policy, operations: Sequence[Operation] = NAMES
+) -> tuple[Word, int, bool]:
     """One gate, look after look: what it says, after how many pairs, and whether starts were called bimodal then.
     table: (pairs, operations, 3) log ratios; medians: (pairs, operations, arms) log medians of the processes."""
     word, pairs, bimodal = Word.INCONCLUSIVE, 0, False
     for pairs in policy.looks:
         bimodal = starts_are_bimodal(medians[:pairs])
-        word = decide(latency_effects(table[:pairs], policy, NAMES), policy, NAMES, pairs, bimodal)
+        word = decide(latency_effects(table[:pairs], policy, operations), policy, operations, pairs, bimodal)
         if word is not Word.INCONCLUSIVE:
             break
     return word, pairs, bimodal
