@@ -11,6 +11,7 @@ from perfgate.operation import Operation
 from perfgate.store.api import Refusal, Reply
 from perfgate.store.memory_space import Hits, MemorySpace
 from perfgate.store.options import Misbehaviour
+from perfgate.store.recent_times import RecentTimes
 from perfgate.units import NS_PER_S
 
 UNSEEN_NS = 115_000
@@ -30,6 +31,8 @@ class Mischief:
         self._leaked: list[bytes] = []
         self._free_ns = 0
         self._done_ns = 0
+        ranked = (*switches.slow_fastest, *switches.slow_slowest)
+        self._times = {operation: RecentTimes() for operation in ranked}
 
     async def before(self, operation: Operation) -> Reply | None:
         """Counts, leaks, dies, waits for capacity; a reply if the request is to fail."""
@@ -55,11 +58,11 @@ class Mischief:
         had to wait for that. The wait itself is not multiplied, just as with code that really is slower; otherwise a
         line of n requests would take factor ** n.
         """
-        factor = self._factor(operation)
-        if factor > 1.0:
-            began_ns = max(arrived_ns, self._done_ns)
-            natural_ns = time.monotonic_ns() - began_ns + UNSEEN_NS
-            until_ns = began_ns + round(factor * natural_ns) - UNSEEN_NS
+        began_ns = max(arrived_ns, self._done_ns)
+        natural_ns = time.monotonic_ns() - began_ns + UNSEEN_NS
+        wanted_ns = max(self._factor(operation) * natural_ns, self._by_rank(operation, natural_ns))
+        if wanted_ns > natural_ns:
+            until_ns = began_ns + round(wanted_ns) - UNSEEN_NS
             while time.monotonic_ns() < until_ns:
                 pass
         self._done_ns = time.monotonic_ns()
@@ -93,6 +96,25 @@ class Mischief:
         if tail is not None and self._chance.random() < tail[1]:
             return factor * tail[0]
         return factor
+
+    def _by_rank(self, operation: Operation, natural_ns: int) -> float:
+        """How long a request is to take whose rank among the last ones decides. Waiting in line is no part of it, so
+        that the ranks are those of the store's own work."""
+        times = self._times.get(operation)
+        if times is None:
+            return 0.0
+        wanted_ns = 0.0
+        if operation in self._switches.slow_fastest:
+            factor, share = self._switches.slow_fastest[operation]
+            ceiling_ns = times.quantile(share)
+            wanted_ns = 0.0 if ceiling_ns is None else min(factor * natural_ns, ceiling_ns)
+        if operation in self._switches.slow_slowest:
+            factor, share = self._switches.slow_slowest[operation]
+            floor_ns = times.quantile(1.0 - share)
+            if floor_ns is not None and natural_ns > floor_ns:
+                wanted_ns = factor * natural_ns
+        times.add(natural_ns)
+        return wanted_ns
 
     async def _wait_in_line(self, rate: float) -> None:
         now_ns = time.monotonic_ns()

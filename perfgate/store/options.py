@@ -23,6 +23,8 @@ class Misbehaviour:
 
     slow: Mapping[Operation, float]
     slow_tail: Mapping[Operation, tuple[float, float]]  # factor, share of the requests
+    slow_fastest: Mapping[Operation, tuple[float, float]]  # the same, of the fastest requests only
+    slow_slowest: Mapping[Operation, tuple[float, float]]  # the same, of the slowest
     leak_bytes: int
     fail: Mapping[Operation, tuple[float, int]]  # share of the requests, status
     stall: tuple[float, float] | None  # seconds, period in seconds
@@ -59,7 +61,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 _SWITCHES = (
     ("--slow", "OP=FACTOR", "a request takes FACTOR times as long from end to end, by busy CPU"),
-    ("--slow-tail", "OP=FACTOR:SHARE", "the same for a share of the requests only"),
+    ("--slow-tail", "OP=FACTOR:SHARE", "the same for a share of the requests only, whichever chance picks"),
+    (
+        "--slow-fastest",
+        "OP=FACTOR:SHARE",
+        "the same for the fastest SHARE of the requests, none beyond the slowest of them: the tail stays as it is",
+    ),
+    (
+        "--slow-slowest",
+        "OP=FACTOR:SHARE",
+        "the same for the slowest SHARE of the requests: all that is faster stays as it is",
+    ),
     ("--leak", "BYTES", "every request leaks this many bytes"),
     ("--fail", "OP=SHARE[:STATUS]", "a share of the requests is answered with STATUS (500)"),
     ("--stall", "SECONDS:PERIOD", "everything stands still for SECONDS once every PERIOD seconds"),
@@ -87,6 +99,8 @@ def _misbehaviour(args: argparse.Namespace) -> Misbehaviour:
     return Misbehaviour(
         slow=_each("--slow", args.slow, _factor, "like embedding_search=1.2, the factor at least 1"),
         slow_tail=_each("--slow-tail", args.slow_tail, _factor_share, "like embedding_search=5:0.02"),
+        slow_fastest=_each("--slow-fastest", args.slow_fastest, _factor_share, "like embedding_search=1.1:0.8"),
+        slow_slowest=_each("--slow-slowest", args.slow_slowest, _factor_share, "like embedding_search=1.2:0.1"),
         leak_bytes=_last("--leak", args.leak, lambda text: _integer(text, 0, 2**30), "bytes from 0 to 1073741824") or 0,
         fail=_each("--fail", args.fail, _share_status, "like store=0.01 or store=0.01:503"),
         stall=_last("--stall", args.stall, _stall, "SECONDS:PERIOD, like 0.2:1, SECONDS less than PERIOD"),
