@@ -6,6 +6,7 @@ noise model, and both get the same answer to the same numbers.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ from numpy.typing import NDArray
 from perfgate.gate.effect import Effect, Finding
 from perfgate.gate.pair_effect import QUANTILES, STATISTICS, PairEffects
 from perfgate.gate.policy import Policy
+from perfgate.gate.restarts import Served
 from perfgate.histogram import Histogram
 from perfgate.operation import Operation
 from perfgate.pair import Pair
 from perfgate.segment import Arm
 from perfgate.stats.diagnostics import lag1_correlation, order_effect
 from perfgate.stats.spending import looks_so_far, nominal_levels, repeated_p
-from perfgate.stats.student import detectable, p_above_zero, t_bound
+from perfgate.stats.starts import RestartSpread
+from perfgate.stats.student import detectable, p_above_zero, reach
 from perfgate.stats.trimmed import Estimate, trimmed_estimate
 
 DISAGREE_SES = 3.0
@@ -76,25 +79,30 @@ def latency_effects(
     policy: Policy,
     operations: Sequence[Operation],
     pooled: Mapping[tuple[Operation, int], Pooled] | None = None,
+    served: Served | None = None,
 ) -> list[Effect]:
     """p99, p95 and p50 of each operation, and the mean over operations of the primary ones (operation None), which decides
     PASS. table: see `latency_table`; pooled: by operation and position in STATISTICS. An operation without samples in
-    some pair is judged on the pairs that have them, and left out with fewer than two."""
-    pairs, effects = len(table), []
+    some pair is judged on the pairs that have them, and left out with fewer than two. served: which processes served
+    which pairs, where they are not fresh for each."""
+    pairs, effects = served.pairs(policy) if served else len(table), []
     for position, operation in enumerate(operations if pairs else ()):
         for column in reversed(range(len(STATISTICS))):
             values = table[:, position, column]
-            values = values[~np.isnan(values)]
-            if len(values) < 2:
+            if np.isfinite(values).sum() < 2:
                 continue
             primary = STATISTICS[column] == policy.primary
             family = len(operations) if primary else (len(STATISTICS) - 1) * len(operations)
             share = (policy.primary_share if primary else 1 - policy.primary_share) / family
             about = (pooled or {}).get((operation, column), Pooled())
+            spread = served and served.restarts.spread(operation, STATISTICS[column], operations)
+            found = _estimate(values, policy, served, spread)
             effects.append(
-                _effect(STATISTICS[column], operation, values, policy, levels(policy, share, pairs), pairs, about)
+                _effect(
+                    STATISTICS[column], operation, values, found, policy, levels(policy, share, pairs), pairs, about
+                )
             )
-    return [*effects, *_overall(table, policy)]
+    return [*effects, *_overall(table, policy, operations, served)]
 
 
 def pooled_metrics(
@@ -113,28 +121,41 @@ def pooled_metrics(
     return result
 
 
-def _overall(table: NDArray[np.float64], policy: Policy) -> list[Effect]:
+def _overall(
+    table: NDArray[np.float64], policy: Policy, operations: Sequence[Operation], served: Served | None
+) -> list[Effect]:
     """The mean over operations of the log ratio of the primary quantile, pair by pair. It takes part in PASS, not in BLOCK."""
     if not len(table):
         return []
     values = table[:, :, STATISTICS.index(policy.primary)].mean(axis=1)
-    values = values[~np.isnan(values)]
-    if len(values) < 2:
+    if np.isfinite(values).sum() < 2:
         return []
-    level = levels(policy, policy.primary_share, len(table))
-    return [_effect(policy.primary, None, values, policy, level, len(table), Pooled())]
+    pairs = served.pairs(policy) if served else len(table)
+    found = _estimate(values, policy, served, served and served.restarts.spread(None, policy.primary, operations))
+    level = levels(policy, policy.primary_share, pairs)
+    return [_effect(policy.primary, None, values, found, policy, level, pairs, Pooled())]
+
+
+def _estimate(
+    values: NDArray[np.float64], policy: Policy, served: Served | None, spread: RestartSpread | None
+) -> tuple[Estimate, float | None]:
+    """Over pairs, or over processes that serve several; and p that these differ as the calibration says."""
+    if served and spread:
+        return served.estimate(values, spread, policy)
+    return trimmed_estimate(values[~np.isnan(values)], policy.trim), None
 
 
 def _effect(
-    statistic: str, operation: Operation | None, values: NDArray[np.float64], policy: Policy, level: Levels, pairs: int,
-    pooled: Pooled,
+    statistic: str, operation: Operation | None, values: NDArray[np.float64], found: tuple[Estimate, float | None],
+    policy: Policy, level: Levels, pairs: int, pooled: Pooled,
 ) -> Effect:  # fmt: skip
     """The estimate over pairs with everything that a report says about it."""
-    estimate = trimmed_estimate(values, policy.trim)
+    estimate, starts_p = found
+    values = values[~np.isnan(values)]
     margin = policy.margin if operation is None else policy.margin * policy.operation_margin_factor
-    block, passing = (_reach(nominal, estimate) for nominal in (level.block, level.passing))
+    block, passing = (reach(nominal, estimate) for nominal in (level.block, level.passing))
     p_nominal = p_above_zero(estimate)
-    at_last = Estimate(estimate.mean, estimate.se * math.sqrt(min(1.0, pairs / policy.looks[-1])), estimate.df)
+    at_last = dataclasses.replace(estimate, se=estimate.se * math.sqrt(min(1.0, pairs / policy.looks[-1])))
     sees = [detectable(at_last, level.final_block, math.log1p(policy.margin), power) for power in (0.80, 0.99)]
     ratio = pooled.candidate_ns / pooled.base_ns if pooled.base_ns > 0 else None
     floor_met = not policy.floor_ns or pooled.candidate_ns - pooled.base_ns > policy.floor_ns
@@ -148,13 +169,8 @@ def _effect(
         p_nominal=p_nominal, p_adjusted=min(1.0, repeated_p(p_nominal, level.fractions) / level.share),
         margin=margin, detectable_80=sees[0], detectable_99=sees[1], per_pair=tuple(values.tolist()),
         base_ns=pooled.base_ns, candidate_ns=pooled.candidate_ns, pooled_ratio=ratio,
-        lag1=lag1_correlation(values), order_effect=pooled.order, note=_disagreement(estimate, ratio),
+        lag1=lag1_correlation(values), order_effect=pooled.order, note=_disagreement(estimate, ratio), starts_p=starts_p,
     )  # fmt: skip
-
-
-def _reach(level: float, estimate: Estimate) -> float:
-    """How far the one-sided bound at a nominal level lies from the estimate."""
-    return t_bound(level, estimate.df) * estimate.se if estimate.df >= 1 else math.inf
 
 
 def _finding(

@@ -14,7 +14,7 @@ from perfgate.pair import Pair
 from perfgate.segment import Arm
 from perfgate.stats.paired_counts import mcnemar_above
 from perfgate.stats.spending import looks_so_far, nominal_levels, repeated_p
-from perfgate.stats.student import p_above_zero, t_bound
+from perfgate.stats.student import p_above_zero, reach, t_bound
 from perfgate.stats.trimmed import Estimate, trimmed_estimate
 
 NORMAL_DF = 1_000_000
@@ -57,10 +57,10 @@ def errors_effect(pairs: Sequence[Pair], policy: Policy, fractions: tuple[float,
         finding = Finding.REGRESSED
     elif difference < 0 and better < level:
         finding = Finding.IMPROVED
-    reach = t_bound(level, NORMAL_DF) * se
+    bound = t_bound(level, NORMAL_DF) * se
     return Effect(
         statistic="errors", operation=None, primary=False, finding=finding, estimate=difference, se=se, df=requests - 1,
-        lower=difference - reach, upper=difference + reach, pass_upper=None, p_nominal=worse,
+        lower=difference - bound, upper=difference + bound, pass_upper=None, p_nominal=worse,
         p_adjusted=repeated_p(worse, fractions), margin=policy.error_margin, detectable_80=None, detectable_99=None,
         per_pair=tuple(map(_share_difference, pairs)),
         base_share=counts.share(Arm.BASE), candidate_share=counts.share(Arm.CANDIDATE),
@@ -78,22 +78,22 @@ def recall_effect(
         return None
     estimate = trimmed_estimate(values, policy.trim)
     level = nominal_levels(policy.alpha_quality / family, fractions)[-1]
-    reach, passing = (t_bound(nominal, estimate.df) * estimate.se for nominal in (level, policy.alpha_pass))
+    block, passing = (reach(nominal, estimate) for nominal in (level, policy.alpha_pass))
     p = p_above_zero(estimate)
     return Effect(
-        statistic="recall", operation=operation, primary=False, finding=_recall_finding(estimate, reach, policy),
+        statistic="recall", operation=operation, primary=False, finding=_recall_finding(estimate, block, policy),
         estimate=estimate.mean, se=estimate.se, df=estimate.df,
-        lower=estimate.mean - reach, upper=estimate.mean + reach, pass_upper=estimate.mean + passing, p_nominal=p,
+        lower=estimate.mean - block, upper=estimate.mean + block, pass_upper=estimate.mean + passing, p_nominal=p,
         p_adjusted=min(1.0, repeated_p(p, fractions) * family), margin=policy.recall_margin,
         detectable_80=None, detectable_99=None, per_pair=tuple(values),
         base_share=_found(pairs, operation, Arm.BASE), candidate_share=_found(pairs, operation, Arm.CANDIDATE),
     )  # fmt: skip
 
 
-def _recall_finding(estimate: Estimate, reach: float, policy: Policy) -> Finding:
-    if estimate.mean - reach > 0 and estimate.mean > policy.recall_margin:
+def _recall_finding(estimate: Estimate, block: float, policy: Policy) -> Finding:
+    if estimate.mean - block > 0 and estimate.mean > policy.recall_margin:
         return Finding.REGRESSED
-    if estimate.mean + reach < 0 and -estimate.mean > policy.recall_margin:
+    if estimate.mean + block < 0 and -estimate.mean > policy.recall_margin:
         return Finding.IMPROVED
     return Finding.CLEAR if estimate.mean <= policy.recall_margin else Finding.OPEN
 

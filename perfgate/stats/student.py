@@ -6,14 +6,27 @@ import math
 from functools import lru_cache
 
 from perfgate.stats.trimmed import Estimate
+from perfgate.stats.trimmed_t import as_student, from_student
 
 
 @lru_cache(maxsize=4096)
-def t_bound(level: float, df: int) -> float:
+def t_bound(level: float, df: float) -> float:
     """The t that is exceeded with probability `level` (one-sided); infinite without degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(-stdtrit(df, level)) if df >= 1 else math.inf
+
+
+def reach(level: float, estimate: Estimate) -> float:
+    """How far the one-sided bound at `level` lies from the mean: the trimmed t's point of that level, times the standard
+    error. Infinite without degrees of freedom; NaN where the standard error is."""
+    return trimmed_bound(level, estimate) * estimate.se if estimate.df >= 1 else math.inf
+
+
+def trimmed_bound(level: float, estimate: Estimate) -> float:
+    """`t_bound` for a mean that was trimmed as `estimate` was: the value that its t exceeds with probability `level`."""
+    bound = t_bound(level, estimate.df)
+    return from_student(bound, _count(estimate), estimate.cut) if math.isfinite(bound) else bound
 
 
 def p_above_zero(estimate: Estimate) -> float:
@@ -24,7 +37,8 @@ def p_above_zero(estimate: Estimate) -> float:
         return 1.0
     if estimate.se == 0:
         return 0.0 if estimate.mean > 0 else 1.0
-    return float(stdtr(estimate.df, -estimate.mean / estimate.se))
+    t = as_student(estimate.mean / estimate.se, _count(estimate), estimate.cut)
+    return float(stdtr(estimate.df, -t))
 
 
 def detectable(estimate: Estimate, level: float, threshold: float, power: float) -> float | None:
@@ -33,5 +47,9 @@ def detectable(estimate: Estimate, level: float, threshold: float, power: float)
     in place of the normal's, at the standard error that was found."""
     if estimate.df < 1 or math.isnan(estimate.se):
         return None
-    sure = t_bound(1 - power, estimate.df)
-    return max(threshold + sure * estimate.se, (t_bound(level, estimate.df) + sure) * estimate.se)
+    sure = trimmed_bound(1 - power, estimate)
+    return max(threshold + sure * estimate.se, (trimmed_bound(level, estimate) + sure) * estimate.se)
+
+
+def _count(estimate: Estimate) -> int:
+    return round(estimate.df) + 2 * estimate.cut + 1

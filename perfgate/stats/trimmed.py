@@ -14,11 +14,13 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """mean, its standard error and the degrees of freedom of Student's t that goes with it."""
+    """mean, its standard error and the degrees of freedom of Student's t that goes with it. cut: how many values were
+    trimmed at each end of df + 2 cut + 1, which that t alone does not allow for (stats/trimmed_t.py)."""
 
     mean: float
     se: float
     df: float
+    cut: int = 0
 
 
 def trimmed_mean(values: ArrayLike, share: float) -> float:
@@ -59,7 +61,7 @@ def trimmed_estimate(values: ArrayLike, share: float) -> Estimate:
     winsorised[count - cut :] = ordered[count - cut - 1]
     kept = 1 - 2 * cut / count
     se = float(winsorised.std(ddof=1)) / (kept * math.sqrt(count))
-    return Estimate(trimmed_mean(ordered, share), se, count - 2 * cut - 1)
+    return Estimate(trimmed_mean(ordered, share), se, count - 2 * cut - 1, cut)
 
 
 def _ordered(values: ArrayLike, share: float) -> tuple[NDArray[np.float64], int]:
