@@ -17,6 +17,7 @@ EXAMPLE = """examples:
   perfgate simulate --runs 500
   perfgate simulate --policy quick --truth same --truth one20 --runs 2000
   perfgate simulate --profile shared --truth same --runs 2000 --json rates.json
+  perfgate simulate --mode duet --truth same --truth one10
 
 Gates are simulated from single requests on: queues, restarts, drift and neighbours' bursts; the gate's own code decides
 each of them. A cell says how often it blocked, passed and stayed undecided, in percent, and how many pairs it took.
@@ -44,6 +45,10 @@ def add_parser(subparsers: Subparsers) -> None:
         help=f"what is true: {', '.join(TRUTHS)}; may be given again (default: all)",
     )  # fmt: skip
     parser.add_argument("--policy", choices=("standard", "quick"), default="standard", help="(default: standard)")
+    parser.add_argument(
+        "--mode", choices=("alternation", "duet"), default="alternation",
+        help="duet: both builds loaded at once; a tenth of a change leaks into the other (default: alternation)",
+    )  # fmt: skip
     parser.add_argument("--margin", type=float, default=None, metavar="FRACTION", help="overrides the policy's")
     parser.add_argument("--slice-ms", type=float, default=None, metavar="MS", help="overrides the policy's, up to 1000")
     parser.add_argument(
@@ -67,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     print(
-        f"{policy.name} policy, margin {100 * policy.margin:g} %, {arguments.runs:,} gates a cell, seed {arguments.seed}"
+        f"{policy.name} policy, {policy.mode}, margin {100 * policy.margin:g} %, {arguments.runs:,} gates a cell, "
+        f"seed {arguments.seed}"
     )
     print("BLOCK / PASS / INCONCLUSIVE in %\n")
     print(to_text(rates, asked))
@@ -89,7 +95,7 @@ def _policy(arguments: argparse.Namespace) -> Policy:
     if arguments.slice_ms is not None and not 10 <= arguments.slice_ms <= 1000:
         # The noise model gives a slice one level; over more than a second it would have several.
         raise InputError(f"--slice-ms {arguments.slice_ms:g}: the simulator knows slices of 10 to 1000 ms")
-    overrides = {"margin": arguments.margin, "slice_ms": arguments.slice_ms}
+    overrides = {"mode": arguments.mode, "margin": arguments.margin, "slice_ms": arguments.slice_ms}
     return policy_for({}, arguments.policy, **{key: value for key, value in overrides.items() if value is not None})
 
 

@@ -15,6 +15,7 @@ from perfgate.gate.policy import Policy
 from perfgate.gate.starts import starts_are_bimodal
 from perfgate.gate.verdict import Word
 from perfgate.operation import Operation
+from perfgate.simulate.duet import draw_duet_noise, shown
 from perfgate.simulate.pool import OPERATIONS, Pool
 from perfgate.simulate.profile import Profile
 from perfgate.simulate.seconds import Noise, draw_noise
@@ -63,9 +64,10 @@ def simulate(
     words: Counter[Word] = Counter()
     used, bimodal = 0, 0
     ratios: list[Floats] = []
+    draw = draw_duet_noise if policy.mode == "duet" else draw_noise
     for start in range(0, runs, CHUNK):
         tick(start / runs)
-        noise = draw_noise(profile, policy, pool.couples, min(CHUNK, runs - start), policy.looks[-1], random)
+        noise = draw(profile, policy, pool.couples, min(CHUNK, runs - start), policy.looks[-1], random)
         tables, medians = make_tables(noise, profile, truth, policy, pool, factor, random)
         ratios.append(tables[:, :, 0, 2].ravel())
         for table, median in zip(tables, medians, strict=True):
@@ -106,7 +108,7 @@ def make_tables(
     sides = random.choice((-1.0, 1.0), (runs, pairs, 1, 1, 1))
     sampled = sides * pool.ratios[1.0][drawn]
     changed = slice(None) if truth.everywhere else slice(OPERATIONS - 1, None)
-    sampled[:, :, changed] += (pool.ratios[factor] - pool.ratios[1.0])[drawn][:, :, changed]
+    sampled[:, :, changed] += shown(policy) * (pool.ratios[factor] - pool.ratios[1.0])[drawn][:, :, changed]
     members = pool.members[drawn]
     level, burst = (
         np.einsum("rpogc,rpc->rpog", members, part[..., 1] - part[..., 0]) for part in (noise.level, noise.burst)

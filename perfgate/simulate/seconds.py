@@ -40,7 +40,7 @@ def draw_noise(
     steps = 2 * couples
     starts = np.cumsum(before_s, axis=1) + np.arange(pairs) * steps * slice_s
     times = starts[:, :, None] + (np.arange(steps) + 0.5) * slice_s
-    by_time = _host(profile, runs, pairs, steps, slice_s, before_s, random)
+    by_time = host_drift(profile, runs, pairs, steps, slice_s, before_s, random)
     burst_by_time = draw_bursts(profile.bursts, times.reshape(runs, -1), random).reshape(times.shape)
     first = random.integers(0, 2, (runs, pairs, couples, 1))
     level = _by_arm(by_time, first) + _processes(profile, runs, pairs, couples, slice_s, first, random)
@@ -52,16 +52,26 @@ def draw_bursts(bursts: Bursts | None, times: Floats, random: np.random.Generato
     added = np.zeros((len(times), times.shape[1] + 1))
     if bursts is None:
         return added[:, :-1]
-    end = float(times.max())
-    shortest = bursts.gap if isinstance(bursts.gap, float) else sum(bursts.gap) / 2
-    many = int(end / shortest + 8 * np.sqrt(end / shortest) + 10)
+    end_s = float(times.max())
     for row, at in zip(added, times, strict=True):
-        starts = _draw(bursts.gap, many, random).cumsum() - shortest * random.random()
-        ends = starts + _draw(bursts.length, many, random)
-        level = random.uniform(*bursts.level, many)
-        np.add.at(row, np.searchsorted(at, starts), level)
-        np.add.at(row, np.searchsorted(at, ends), -level)
+        starts, ends, level = burst_times(bursts, end_s, random)
+        add_bursts(row, at, starts, ends, level)
     return added.cumsum(axis=1)[:, :-1]
+
+
+def burst_times(bursts: Bursts, end_s: float, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    """When bursts start and end, up to `end_s` and beyond, and what each adds; float64 (bursts,) each."""
+    shortest = bursts.gap if isinstance(bursts.gap, float) else sum(bursts.gap) / 2
+    many = int(end_s / shortest + 8 * np.sqrt(end_s / shortest) + 10)
+    starts = _draw(bursts.gap, many, random).cumsum() - shortest * random.random()
+    ends = starts + _draw(bursts.length, many, random)
+    return starts, ends, random.uniform(*bursts.level, many)
+
+
+def add_bursts(steps: Floats, times: Floats, starts: Floats, ends: Floats, level: Floats) -> None:
+    """Adds the bursts to `steps`, whose running sum is the level at each time; float64 (times + 1,)."""
+    np.add.at(steps, np.searchsorted(times, starts), level)
+    np.add.at(steps, np.searchsorted(times, ends), -level)
 
 
 def _draw(spread: tuple[float, float] | float, count: int, random: np.random.Generator) -> Floats:
@@ -70,7 +80,7 @@ def _draw(spread: tuple[float, float] | float, count: int, random: np.random.Gen
     return random.standard_exponential(count) * spread
 
 
-def _host(
+def host_drift(
     profile: Profile, runs: int, pairs: int, steps: int, step_s: float, before_s: Floats, random: np.random.Generator
 ) -> Floats:
     """Drift shared by both builds, (runs, pairs, steps): a sum of AR(1), exact for any distance in time."""

@@ -51,6 +51,7 @@ def to_json(rates: Sequence[Rates], policy: Policy, seed: int, rate: float) -> d
     return {
         "schema_version": 1,
         "policy": policy.name,
+        "mode": policy.mode,
         "margin": policy.margin,
         "looks": list(policy.looks),
         "seed": seed,
