@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
@@ -12,13 +11,13 @@ from perfgate.address import Address
 from perfgate.outcome import Outcome
 from perfgate_agent.connection import Connection
 from perfgate_agent.exchange import Exchange
+from perfgate_agent.local_limit import LOCAL_ERRORS
 from perfgate_agent.reply import Body
+from perfgate_agent.socket_address import unix_socket
 from perfgate_agent.tls import client_context
 
 OPEN_AHEAD = 8
 CONNECT_S = 5.0
-LOCAL_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
-"""Of this machine, not of the store."""
 
 Answered = Callable[[Exchange, int, Body], None]
 Failed = Callable[[Exchange, Outcome, str], None]
@@ -160,7 +159,8 @@ class Pool:
         """With TLS, the handshake included."""
         loop, address = asyncio.get_running_loop(), self._address
         if address.path:
-            return (await loop.create_unix_connection(lambda: Connection(self), address.path))[1]
+            endpoint = unix_socket(address.path)
+            return (await loop.create_unix_connection(lambda: Connection(self), sock=endpoint))[1]
         name = address.certificate_name if self._tls else None
         return (
             await loop.create_connection(
@@ -169,10 +169,12 @@ class Pool:
         )[1]
 
     def _refused(self, error: OSError) -> None:
+        """Of the store's refusals nobody hears who may yet get a connection that is open. A limit of this machine's ends
+        the request that wanted one more: it would otherwise wait for what only this machine is to blame for."""
         local = error.errno in LOCAL_ERRORS
         if not self._all and not local and not self.refused_since_ns:
             self.refused_since_ns = monotonic_ns()
-        if self._waiting and not self._all:
+        if self._waiting and (local or not self._all):
             exchange = self._waiting.popleft()
             exchange.done_ns = monotonic_ns()
             outcome = Outcome.LOCAL_LIMIT if local else Outcome.REFUSED

@@ -23,6 +23,18 @@ def socket_address(address: Address) -> bytes:
     return _packed(*known[0])
 
 
+def unix_socket(path: str) -> socket.socket:
+    """Connected, without waiting. Raises OSError: BlockingIOError where the store's listen queue is full, which asyncio
+    would take for a connection under way."""
+    endpoint = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        endpoint.connect(path)
+    except BaseException:
+        endpoint.close()
+        raise
+    return endpoint
+
+
 def _answers(family: int, where: tuple[object, ...]) -> bool:
     with socket.socket(family, socket.SOCK_STREAM) as trial, contextlib.suppress(OSError):
         trial.settimeout(TRY_S)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from perfgate.gate.local_limit import local_limit_reason
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Reason
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval
 from perfgate.outcome import Outcome
 from perfgate.pair import Couple, Pair
+from perfgate.segment import Arm
 from perfgate.units import NS_PER_MS, format_duration, format_percent
 from perfgate.usage import Usage
 from perfgate.worker_load import WorkerLoad
@@ -26,6 +28,7 @@ DROPPED = {
     "core_wait": "worker without a core",
     "steal": "hypervisor took time",
     "gc_pause": "garbage collection",
+    "local_limit": "no connection to be had on this machine",
 }
 """What a couple is dropped for, by the code of the reason."""
 STANDSTILL_NS = 50 * NS_PER_MS
@@ -43,8 +46,9 @@ def drop_laggards(couple: Couple, policy: Policy) -> Couple:
 
 
 def drop_faulty(pair: Pair, policy: Policy) -> Pair:
-    """A pair in which a worker was over a threshold does not count: what it used cannot be told slice by slice."""
-    faults = worker_faults(pair.workers, policy)
+    """A pair in which a worker was over a threshold does not count: what it used cannot be told slice by slice. Nor does
+    one for which this machine could not open all connections: requests of other slices waited for them."""
+    faults = _pair_faults(pair, policy)
     if not faults:
         return pair
     why = DROPPED[faults[0].code]
@@ -54,7 +58,7 @@ def drop_faulty(pair: Pair, policy: Policy) -> Pair:
 
 def spoilt_reason(pairs: Sequence[Pair], policy: Policy) -> Reason | None:
     """Why couples of these pairs were dropped: the fault that most pairs have; None where none was dropped."""
-    faults = [fault for pair in pairs for fault in worker_faults(pair.workers, policy)[:1]]
+    faults = [fault for pair in pairs for fault in _pair_faults(pair, policy)[:1]]
     if faults:
         code, _ = Counter(fault.code for fault in faults).most_common(1)[0]
         return next(fault for fault in faults if fault.code == code)
@@ -67,8 +71,23 @@ def spoilt_reason(pairs: Sequence[Pair], policy: Policy) -> Reason | None:
 
 def run_problems(workers: Sequence[WorkerLoad], measured: Interval, policy: Policy) -> list[Reason]:
     """What makes a run without a gate say nothing of the store. measured: all of its measured requests."""
-    checks = (lag_reason(measured.lag, workers, policy), offered_reason(measured, policy))
+    checks = (
+        local_limit_reason([measured]), lag_reason(measured.lag, workers, policy), offered_reason(measured, policy)
+    )  # fmt: skip
     return [*(reason for reason in checks if reason), *worker_faults(workers, policy)]
+
+
+def cut_reason(intervals: Iterable[Interval], workers: Sequence[WorkerLoad], policy: Policy) -> Reason | None:
+    """Why load was cut, where that was the generator's doing: at the limits of its core it reads replies late and has no
+    connection free, whatever the store does. None where the store must have been too slow."""
+    faults = [local_limit_reason(intervals), *worker_faults(workers, policy)]
+    return next((fault for fault in faults if fault), None)
+
+
+def _pair_faults(pair: Pair, policy: Policy) -> list[Reason]:
+    slices = [couple.arm(arm) for couple in pair.couples for arm in Arm]
+    limit = local_limit_reason(slices)
+    return [*([limit] if limit else []), *worker_faults(pair.workers, policy)]
 
 
 def worker_faults(workers: Sequence[WorkerLoad], policy: Policy) -> list[Reason]:
@@ -91,8 +110,10 @@ def lag_reason(lag: Histogram, workers: Sequence[WorkerLoad], policy: Policy) ->
 
 
 def offered_reason(measured: Interval, policy: Policy) -> Reason | None:
-    """Requests that were due were not sent. What a store refused counts as sent: that is its failure."""
-    refused = sum(part.outcomes[Outcome.REFUSED] for part in measured.operations.values())
+    """Requests that were due were not sent. What a store refused counts as sent: that is its failure; what this machine had
+    no connection for has a reason of its own."""
+    unsent = (Outcome.REFUSED, Outcome.LOCAL_LIMIT)
+    refused = sum(part.outcomes[outcome] for part in measured.operations.values() for outcome in unsent)
     if measured.due and (measured.sent + refused) / measured.due >= policy.min_offered:
         return None
     share = format_percent(measured.sent / measured.due) if measured.due else "none"

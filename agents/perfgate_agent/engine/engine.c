@@ -168,14 +168,27 @@ static void shut(engine *e, connection *c) {
   count_connections(e);
 }
 
-/* No connection can be had: whoever waits for one is told, since each of them would have met the same. */
+/* What this machine, not the store, has run out of: local_limit.py holds the same. */
+static int is_local(int error) {
+  return error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == ENOBUFS || error == ENOMEM;
+}
+
+static void refuse_first(engine *e, pool *p, int error, int64_t now) {
+  uint32_t slot = p->waiting_first;
+  p->waiting_first = e->requests[slot].next;
+  finish_under_way(e, slot, END_REFUSED, error, now, NULL);
+}
+
+/* No connection can be had: whoever waits for one is told, since each of them would have met the same. Where others are
+ * open they wait for those, except the one that found this machine at a limit of its own: of that somebody must hear. */
 static void refused(engine *e, pool *p, int error, int64_t now) {
-  if (p->open || p->opening) return;
-  if (!p->refused_since_ns) p->refused_since_ns = now;
-  while (p->waiting_first != NOBODY) {
-    uint32_t slot = p->waiting_first;
-    p->waiting_first = e->requests[slot].next;
-    finish_under_way(e, slot, END_REFUSED, error, now, NULL);
+  int local = is_local(error);
+  if (p->open || p->opening) {
+    if (!local) return;
+    if (p->waiting_first != NOBODY) refuse_first(e, p, error, now);
+  } else {
+    if (!p->refused_since_ns && !local) p->refused_since_ns = now;
+    while (p->waiting_first != NOBODY) refuse_first(e, p, error, now);
   }
   p->retry_ns = now + RETRY_NS;
 }

@@ -9,6 +9,7 @@ import os
 import numpy as np
 
 from perfgate.outcome import Outcome
+from perfgate_agent.local_limit import LOCAL_ERRORS
 
 REQUEST = np.dtype(
     {
@@ -101,9 +102,6 @@ REASONS = (
 
 CODINGS = ("", "gzip", "deflate", "br", "zstd", "another, or several")
 """By `content_coding`."""
-
-LOCAL_ERRORS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN})
-"""What this machine, rather than the store, has run out of (connect(2), socket(2))."""
 
 
 def outcome_of(kind: int, system_error: int) -> Outcome:
