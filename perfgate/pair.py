@@ -1,4 +1,5 @@
-"""A pair: one fresh process of each build, loaded in alternation with the same requests. The unit of the statistics."""
+"""A pair: one process of each build, loaded in alternation with the same requests. The unit of the statistics, unless a
+process serves several (`start`)."""
 
 from __future__ import annotations
 
@@ -45,6 +46,8 @@ class Pair:
     """Share of the pair's CPU time that the hypervisor took away."""
     workers: tuple[WorkerLoad, ...] = ()
     """The load generator in this pair, over all its measured slices."""
+    start: int | None = None
+    """Which couple of processes served it, where one serves several pairs; None: two of its own."""
 
     @property
     def usable(self) -> tuple[Couple, ...]:

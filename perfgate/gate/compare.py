@@ -13,7 +13,8 @@ from perfgate.gate.pair_effect import pair_effects
 from perfgate.gate.policy import Policy
 from perfgate.gate.quality import quality_effects
 from perfgate.gate.reasons import BIMODAL, inconclusive_reasons, pass_reasons, regression_reasons
-from perfgate.gate.starts import log_medians, starts_are_bimodal
+from perfgate.gate.restarts import Restarts, Served, in_whole_starts, start_numbers, uncalibrated, unfit
+from perfgate.gate.starts import log_medians, of_each_start, starts_are_bimodal
 from perfgate.gate.validity import fatal_problems, final_problems, silent_candidate, usable_pairs
 from perfgate.gate.variance import variance_shares
 from perfgate.gate.verdict import Reason, Verdict, Word
@@ -34,15 +35,22 @@ def compare(
     operations: Sequence[Operation],
     validation: ValidationSpec | None = None,
     out_of_time: bool = False,
+    restarts: Restarts | None = None,
 ) -> Comparison:
-    """Ask the rule. `out_of_time`: no further pair will come, so the answer is final whatever it is."""
-    usable = usable_pairs(pairs)
+    """Ask the rule. `out_of_time`: no further pair will come, so the answer is final whatever it is. restarts: what a
+    calibration knows of starts, without which a policy whose processes serve several pairs judges no latency."""
     last = out_of_time or len(pairs) >= policy.looks[-1]
+    pairs = in_whole_starts(pairs, policy)
+    usable = usable_pairs(pairs)
     found = pair_effects(usable, policy, operations)
-    latency = latency_effects(latency_table(found), policy, operations, pooled_metrics(usable, found, operations))
+    missing = uncalibrated(policy, restarts, operations)
+    served = Served(start_numbers(usable), restarts) if policy.starts and restarts and not missing else None
+    table = latency_table(found)
+    pooled = pooled_metrics(usable, found, operations)
+    latency = [] if missing else latency_effects(table, policy, operations, pooled, served)
     effects = [*latency, *quality_effects(usable, policy, operations)]
     limits = limits_of(usable, policy, validation)
-    verdict, decided = _verdict(pairs, usable, effects, limits, policy, operations, validation, last)
+    verdict, decided = _verdict(pairs, usable, effects, limits, policy, operations, validation, last, missing)
     return Comparison(
         policy=policy,
         pairs=len(usable),
@@ -50,7 +58,7 @@ def compare(
         final=decided or last,
         effects=tuple(effects),
         verdict=verdict,
-        variance=variance_shares(found),
+        variance=variance_shares(found, start_numbers(usable)),
         notes=(*limits.both, *(f"{effect.name}: {effect.note}" for effect in effects if effect.note)),
     )
 
@@ -63,9 +71,9 @@ def invalid(policy: Policy, pairs: Sequence[Pair], code: str, text: str, remedy:
 
 def _verdict(
     pairs: Sequence[Pair], usable: Sequence[Pair], effects: Sequence[Effect], limits: Limits, policy: Policy,
-    operations: Sequence[Operation], validation: ValidationSpec | None, last: bool,
+    operations: Sequence[Operation], validation: ValidationSpec | None, last: bool, missing: Reason | None = None,
 ) -> tuple[Verdict, bool]:  # fmt: skip
-    """(verdict, whether it stands before the last look)."""
+    """(verdict, whether it stands before the last look). missing: the calibration that latencies cannot do without."""
 
     def say(word: Word, reasons: Sequence[Reason]) -> Verdict:
         return Verdict(word, tuple(reasons), policy.competitive)
@@ -77,12 +85,16 @@ def _verdict(
             return say(Word.INVALID, problems), True
         return say(Word.INCONCLUSIVE, problems), False  # more pairs may mend it
     certain = [*silent_candidate(usable, operations), *limits.blocking]
-    bimodal = starts_are_bimodal(log_medians(usable, operations))
+    bimodal = starts_are_bimodal(of_each_start(log_medians(usable, operations), start_numbers(usable)))
     word = decide(effects, policy, operations, len(usable), bimodal)
     if word is Word.BLOCK or (certain and not bimodal):
         return say(Word.BLOCK, _blocking(certain, effects, policy)), True
     if word is Word.PASS and not limits.undecided:
         return say(Word.PASS, pass_reasons(effects, policy)), True
+    if missing:
+        return say(Word.INCONCLUSIVE, [missing]), True
+    if doubt := unfit(effects, policy):
+        return say(Word.INCONCLUSIVE, [doubt, *_blocking(certain, effects, policy)]), False
     first = [BIMODAL, *_blocking(certain, effects, policy)] if bimodal else []
     reasons = [*first, *limits.undecided, *inconclusive_reasons(effects, policy, operations, len(usable))]
     return say(Word.INCONCLUSIVE, reasons), False

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from perfgate.gate.effect import Effect, Finding
 from perfgate.gate.pair_effect import STATISTICS
 from perfgate.gate.policy import Policy
+from perfgate.gate.restarts import unfit
 from perfgate.gate.verdict import Word
 from perfgate.operation import Operation
 
@@ -18,8 +19,8 @@ def decide(
     effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation], pairs: int, bimodal: bool = False
 ) -> Word:
     """BLOCK and PASS stand as soon as they are said; INCONCLUSIVE means that more pairs are wanted. bimodal: starts fall
-    into two groups (rule 14), which leaves every other question open."""
-    if pairs < policy.min_pairs or bimodal:
+    into two groups (rule 14), which leaves every other question open, as does a calibration that does not fit."""
+    if pairs < policy.min_pairs or bimodal or unfit(effects, policy):
         return Word.INCONCLUSIVE
     if any(effect.finding is Finding.REGRESSED for effect in effects if not is_overall(effect)):
         return Word.BLOCK

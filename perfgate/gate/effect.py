@@ -36,7 +36,7 @@ class Effect:
     finding: Finding
     estimate: float
     se: float
-    df: int
+    df: float
     lower: float | None
     upper: float | None
     pass_upper: float | None
@@ -54,6 +54,8 @@ class Effect:
     lag1: float | None = None
     order_effect: float | None = None
     note: str = ""
+    starts_p: float | None = None
+    """Where processes serve several pairs: p that they differ no more than the calibration says."""
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from perfgate.gate.limits import check_limits
 from perfgate.gate.policy import Policy
+from perfgate.gate.restarts import by_start
 from perfgate.gate.verdict import Reason
 from perfgate.interval import Interval
 from perfgate.pair import Pair
@@ -31,16 +32,17 @@ class Limits:
 
 def limits_of(pairs: Sequence[Pair], policy: Policy, validation: ValidationSpec | None) -> Limits:
     """Each limit is checked on all pairs together and pair by pair; McNemar's exact test on the pairs asks whether it
-    is the candidate that misses it."""
+    is the candidate that misses it. Pairs of the same two processes count as one."""
     if validation is None or not pairs:
         return Limits()
     level = nominal_levels(policy.alpha_quality, looks_so_far(len(pairs), policy.looks))[-1]
     blocking, undecided, both = [], [], []
+    unit = "starts" if policy.starts else "pairs"
     for row, rows in zip(_all_pairs(pairs, validation), zip(*_each(pairs, validation), strict=True), strict=True):
         only_candidate = sum(bool(one["met_base"] and not one["met_candidate"]) for one in rows)
         only_base = sum(bool(one["met_candidate"] and not one["met_base"]) for one in rows)
         if mcnemar_above(only_candidate, only_base) < level:
-            blocking.append(_reason(row, f"in {only_candidate} of {len(rows)} pairs in which the base meets it"))
+            blocking.append(_reason(row, f"in {only_candidate} of {len(rows)} {unit} in which the base meets it"))
         elif row["met_base"] and not row["met_candidate"]:
             undecided.append(_reason(row, "which the base meets, but by no more than chance would explain"))
         elif not row["met_base"] and not row["met_candidate"]:
@@ -60,7 +62,7 @@ def _values(row: Mapping[str, Any]) -> str:
 
 
 def _each(pairs: Sequence[Pair], validation: ValidationSpec) -> list[tuple[dict[str, Any], ...]]:
-    return [_check({arm: [pair.total(arm)] for arm in Arm}, [pair], validation) for pair in pairs]
+    return [_all_pairs(served, validation) for served in by_start(pairs)]
 
 
 def _all_pairs(pairs: Sequence[Pair], validation: ValidationSpec) -> tuple[dict[str, Any], ...]:

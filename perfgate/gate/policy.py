@@ -45,3 +45,11 @@ class Policy:
     max_leak: float = (
         0.10  # of a slowdown of one build may show in the other in a duet: it hides as much of a regression
     )
+    starts: int = (
+        0  # a fresh process for each pair; m: so many a build serve all pairs, where each takes a minute to load
+    )
+
+    @property
+    def pairs_a_start(self) -> int:
+        """How many pairs a process serves."""
+        return self.looks[-1] // self.starts if self.starts else 1

@@ -10,6 +10,7 @@ from typing import Any
 
 from perfgate.errors import InputError
 from perfgate.gate.policy import Policy
+from perfgate.gate.whole_starts import LEAST_STARTS, whole_starts
 from perfgate.units import NS_PER_MS, NS_PER_S
 
 STANDARD = Policy()
@@ -65,7 +66,7 @@ def policy_for(gate: Mapping[str, Any], name: str | None = None, **overrides: An
     base = POLICIES[named]
     if settings.get("mode") == "duet":
         base = dataclasses.replace(base, **DUET[named])
-    policy = dataclasses.replace(base, **_fields(settings, base))
+    policy = whole_starts(dataclasses.replace(base, **_fields(settings, base)))
     check_policy(policy)
     return policy
 
@@ -141,6 +142,7 @@ def _faults(policy: Policy) -> Iterator[str]:
     yield from _time_faults(policy)
     if policy.mode not in MODES:
         yield f"mode = {policy.mode!r} must be alternation (one build at a time) or duet (both at once)"
+    yield from _starts_faults(policy)
     if not 0 < policy.max_leak < 1:
         yield f"max_leak = {policy.max_leak} must be a share above 0 and below 1; 0.1 is the standard"
     if policy.inconclusive not in ("warn", "block"):
@@ -162,6 +164,22 @@ def _looks_faults(policy: Policy) -> Iterator[str]:
             )
     if 0 <= policy.trim < 0.5 and looks[-1] - 2 * math.floor(policy.trim * looks[-1]) < 3:
         yield f"trim = {policy.trim} leaves fewer than 3 of {looks[-1]} pairs; trim at most 0.25"
+
+
+def _starts_faults(policy: Policy) -> Iterator[str]:
+    starts, looks = policy.starts, policy.looks
+    if starts != 0 and starts < LEAST_STARTS:
+        yield (
+            f"starts = {starts} must be 0 (a fresh process for each pair) or {LEAST_STARTS} and more: fewer processes say "
+            "nothing of a build; 5 or 10 are usual"
+        )
+    elif starts and looks and 2 * starts > looks[-1]:
+        yield (
+            f"starts = {starts} leaves fewer than two of {looks[-1]} pairs to a process, so what varies inside one could "
+            f"not be told; set it to {looks[-1] // 2} at most, or to 0 for a fresh process for each pair"
+        )
+    elif starts and looks and any(look % (looks[-1] / starts) for look in looks):
+        yield f"looks = {list(looks)} must be whole numbers of processes: {starts} of them serve {looks[-1]} pairs"
 
 
 def _time_faults(policy: Policy) -> Iterator[str]:

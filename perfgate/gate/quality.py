@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from perfgate.gate.effect import Effect, Finding
 from perfgate.gate.policy import Policy
+from perfgate.gate.restarts import by_start
 from perfgate.interval import Interval
 from perfgate.operation import Operation
 from perfgate.pair import Pair
@@ -71,12 +72,13 @@ def recall_effect(
     pairs: Sequence[Pair], policy: Policy, operation: Operation, family: int, fractions: tuple[float, ...]
 ) -> Effect | None:
     """Loss of recall (base - candidate) over pairs; both arms answered the same checked queries. None where fewer than
-    two pairs checked anything. family: how many operations share alpha_quality."""
-    shares = [(_recall(pair, operation, Arm.BASE), _recall(pair, operation, Arm.CANDIDATE)) for pair in pairs]
-    values = [base - candidate for base, candidate in shares if not math.isnan(base + candidate)]
-    if len(values) < 2:
+    two pairs checked anything. family: how many operations share alpha_quality. Pairs of the same two processes, which
+    have one index each, count as one."""
+    values = _lost([[pair] for pair in pairs], operation)
+    units = _lost(by_start(pairs), operation)
+    if len(units) < 2:
         return None
-    estimate = trimmed_estimate(values, policy.trim)
+    estimate = trimmed_estimate(units, policy.trim)
     level = nominal_levels(policy.alpha_quality / family, fractions)[-1]
     block, passing = (reach(nominal, estimate) for nominal in (level, policy.alpha_pass))
     p = p_above_zero(estimate)
@@ -98,12 +100,14 @@ def _recall_finding(estimate: Estimate, block: float, policy: Policy) -> Finding
     return Finding.CLEAR if estimate.mean <= policy.recall_margin else Finding.OPEN
 
 
-def _recall(pair: Pair, operation: Operation, arm: Arm) -> float:
-    """NaN where nothing was checked."""
-    return _found([pair], operation, arm)
+def _lost(units: Sequence[Sequence[Pair]], operation: Operation) -> list[float]:
+    """base - candidate of each, without those in which nothing was checked."""
+    shares = [(_found(pairs, operation, Arm.BASE), _found(pairs, operation, Arm.CANDIDATE)) for pairs in units]
+    return [base - candidate for base, candidate in shares if not math.isnan(base + candidate)]
 
 
 def _found(pairs: Sequence[Pair], operation: Operation, arm: Arm) -> float:
+    """NaN where nothing was checked."""
     parts = [couple.arm(arm).operations.get(operation) for pair in pairs for couple in pair.usable]
     expected = sum(part.expected for part in parts if part)
     return sum(part.found for part in parts if part) / expected if expected else math.nan

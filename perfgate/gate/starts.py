@@ -24,9 +24,20 @@ def log_medians(pairs: Sequence[Pair], operations: Sequence[Operation]) -> NDArr
     return np.array(rows, dtype=np.float64).reshape(len(pairs), len(operations), len(Arm))
 
 
+def of_each_start(medians: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """One row a couple of processes: the mean over the pairs that it served, as `medians` has one a pair (see
+    `log_medians`). starts: int64 (pairs,). Pairs of one process are one start and must not look like several."""
+    names, place = np.unique(starts, return_inverse=True)
+    if len(names) == len(starts):
+        return medians
+    sums = np.zeros((len(names), *medians.shape[1:]))
+    np.add.at(sums, place, medians)
+    return sums / np.bincount(place).reshape(-1, *(1,) * (medians.ndim - 1))
+
+
 def starts_are_bimodal(medians: NDArray[np.float64]) -> bool:
-    """medians: see `log_medians`. An operation at a time, asks each build's processes, and the differences of the two
-    processes of a pair, in which what the host did to both cancels out."""
+    """medians: see `log_medians`, a row a start. An operation at a time, asks each build's processes, and the differences
+    of the two processes of a pair, in which what the host did to both cancels out."""
     for position in range(medians.shape[1]):
         base, candidate = medians[:, position, Arm.BASE], medians[:, position, Arm.CANDIDATE]
         whole = ~np.isnan(base) & ~np.isnan(candidate)

@@ -107,6 +107,7 @@ class Gate(Table):
     warmup_seconds: float | None = Field(default=None, ge=0, le=3600, examples=[1.0])
     inconclusive: Literal["warn", "block"] | None = Field(default=None, examples=["warn"])
     trim: float | None = Field(default=None, ge=0, lt=0.5, examples=[0.10])
+    starts: int | None = Field(default=None, ge=0, le=500, examples=[5])
     max_lag_p99_ms: float | None = Field(default=None, gt=0, le=1000, examples=[1.0])
     max_worker_cpu: float | None = Field(default=None, gt=0, le=1, examples=[0.9])
     max_core_wait: float | None = Field(default=None, gt=0, le=1, examples=[0.05])
