@@ -77,7 +77,13 @@ def _restart(groups: Sequence[NDArray[np.float64]], pair_sd: float) -> tuple[flo
     """
     split = variance_split(groups)
     if split is None:
-        return pair_sd / math.sqrt(2), len(groups) - 1.0, sd_bounds(pair_sd, len(groups) - 1, 0.9)[1] / math.sqrt(2), 0.0, 0.0
+        return (
+            pair_sd / math.sqrt(2),
+            len(groups) - 1.0,
+            sd_bounds(pair_sd, len(groups) - 1, 0.9)[1] / math.sqrt(2),
+            0.0,
+            0.0,
+        )
     means = np.array([group.mean() for group in groups if len(group) >= 4])
     between, inside, count = float(means.var(ddof=1)), split.drift + split.within, len(means)
     df = difference_df(between, count - 1, inside, count)

@@ -12,7 +12,8 @@ can be told beforehand:
 Drift and bursts are left out (short alternating slices and trimming remove most of them), and so is what replaying
 the same requests gains. The typical standard error for three operations at 400/s and 30 pairs comes out at 1.3 %,
 which is what the simulated power of 93 % at +7 % implies. A store with a heavier tail is noisier than this estimate;
-after a gate the report gives the real figure.
+after a gate the report gives the real figure. Where `perfgate calibrate` has measured the noise of a pair, none of this is
+assumed: the standard error is the measured one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from perfgate.calibration.profile import HostProfile
 from perfgate.gate.policy import Policy
 from perfgate.operation import Operation
 from perfgate.scenario.model import Scenario
@@ -41,7 +43,7 @@ class Sight:
     requests: int
     """Measured an arm and pair."""
     detectable: dict[str, float]
-    """By host: quiet, typical."""
+    """By host: quiet, typical; or `here`, as calibrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,15 @@ class Outlook:
     first_look: int
     last_look: int
     sights: tuple[Sight, ...]
+    calibrated: bool = False
 
 
-def gate_outlook(scenario: Scenario, policy: Policy, mean_rate: float) -> Outlook:
-    """The outlook for a scenario sent at `mean_rate` requests a second."""
-    pair_ns = ASSUMED_START_NS + 2 * (policy.warmup_ns + policy.measured_ns)
+def gate_outlook(
+    scenario: Scenario, policy: Policy, mean_rate: float, profile: HostProfile | None = None
+) -> Outlook:  # fmt: skip
+    """The outlook for a scenario sent at `mean_rate` requests a second. profile: of this host, scenario and policy, where
+    there is one: its figures take the place of what is assumed otherwise."""
+    pair_ns = profile.pair_ns if profile else ASSUMED_START_NS + 2 * (policy.warmup_ns + policy.measured_ns)
     return Outlook(
         policy=policy.name,
         statistic=policy.primary,
@@ -70,9 +76,10 @@ def gate_outlook(scenario: Scenario, policy: Policy, mean_rate: float) -> Outloo
         first_look=policy.looks[0],
         last_look=policy.looks[-1],
         sights=tuple(
-            _sight(policy, operation, mean_rate * weight, len(scenario.weights))
+            _sight(policy, operation, mean_rate * weight, len(scenario.weights), profile)
             for operation, weight in scenario.weights.items()
         ),
+        calibrated=profile is not None,
     )
 
 
@@ -83,12 +90,12 @@ def describe(outlook: Outlook) -> list[str]:
         if outlook.first_look != outlook.last_look
         else f"{outlook.last_look} pairs"
     )
+    start = "" if outlook.calibrated else f", if the store starts in {format_duration(ASSUMED_START_NS)}"
+    where = "on this host" if outlook.calibrated else "(quiet host / typical host)"
     lines = [
         f"{pairs} of fresh processes ({outlook.policy} policy)",
-        f"{format_duration(outlook.shortest_ns)} to {format_duration(outlook.longest_ns)} after loading, if the store "
-        f"starts in {format_duration(ASSUMED_START_NS)}",
-        f"blocks {outlook.statistic}s that are more than {format_percent(outlook.margin)} worse; 4 gates in 5 see (quiet host / "
-        f"typical host):",
+        f"{format_duration(outlook.shortest_ns)} to {format_duration(outlook.longest_ns)} after loading{start}",
+        f"blocks {outlook.statistic}s that are more than {format_percent(outlook.margin)} worse; 4 gates in 5 see {where}:",
     ]
     width = max(len(sight.operation.value) for sight in outlook.sights)
     for sight in outlook.sights:
@@ -102,14 +109,21 @@ def detectable(policy: Policy, requests: int, restart_sd: float, operations: int
     A block needs the estimate above the margin and the interval above 0, so the harder of the two decides. inf for
     no requests or too few pairs.
     """
-    pairs = policy.looks[-1]
-    freedom = pairs - 2 * math.floor(policy.trim * pairs) - 1
-    if requests < 1 or freedom < 2:
+    if requests < 1:
         return math.inf
-    error = standard_error(requests, restart_sd, pairs, policy.trim, int(policy.primary.removeprefix("p")) / 100)
-    certain = student_quantile(1 - policy.alpha_block * policy.primary_share / operations, freedom)
-    power = student_quantile(POWER, freedom)
-    return math.expm1(max(math.log1p(policy.margin) + power * error, (certain + power) * error))
+    q = int(policy.primary.removeprefix("p")) / 100
+    return _blocked(
+        policy, standard_error(requests, restart_sd, policy.looks[-1], policy.trim, q), policy.looks[-1], operations
+    )
+
+
+def seen(
+    policy: Policy, trimmed_sd: float, operations: int, pairs: int | None = None, power: float = POWER
+) -> float:  # fmt: skip
+    """`detectable` on a calibrated host. trimmed_sd: of its profile's component (the standard error of n pairs is the n-th
+    root's part of it). pairs: after which the rule is asked for the last time; None: the policy's last look."""
+    count = policy.looks[-1] if pairs is None else pairs
+    return _blocked(policy, trimmed_sd / math.sqrt(count), count, operations, power)
 
 
 def standard_error(requests: int, restart_sd: float, pairs: int, trim: float, q: float = 0.99) -> float:
@@ -130,8 +144,22 @@ def student_quantile(probability: float, freedom: int) -> float:
     return z + first / freedom + second / freedom**2 + third / freedom**3 + fourth / freedom**4
 
 
-def _sight(policy: Policy, operation: Operation, rate: float, operations: int) -> Sight:
+def _blocked(policy: Policy, error: float, pairs: int, operations: int, power: float = POWER) -> float:
+    """The regression that is blocked with `power` at a standard error over `pairs` pairs; inf for too few."""
+    freedom = pairs - 2 * math.floor(policy.trim * pairs) - 1
+    if freedom < 2:
+        return math.inf
+    certain = student_quantile(1 - policy.alpha_block * policy.primary_share / operations, freedom)
+    sure = student_quantile(power, freedom)
+    return math.expm1(max(math.log1p(policy.margin) + sure * error, (certain + sure) * error))
+
+
+def _sight(policy: Policy, operation: Operation, rate: float, operations: int, profile: HostProfile | None) -> Sight:
     requests = round(rate * policy.measured_ns / NS_PER_S)
+    if profile is not None:
+        component = profile.component(operation, policy.primary)
+        here = seen(policy, component.trimmed_sd, operations) if component else math.inf
+        return Sight(operation, requests, {"here": here})
     sees = {host: detectable(policy, requests, restart_sd, operations) for host, restart_sd in RESTART_SD.items()}
     return Sight(operation, requests, sees)
 
