@@ -29,7 +29,8 @@ class SegmentKind(StrEnum):
 class Segment:
     """Requests of the plan window [plan_start_ns, plan_end_ns) go to `arm`; the window's start is sent at
     `offset_ns` on the run's clock (0 is the common start). Both arms of a couple get the same window, so the same
-    arrivals and queries (common random numbers). `couple` is -1 outside of couples."""
+    arrivals and queries (common random numbers): one after the other, or in a duet at the same time. `couple` is -1
+    outside of couples."""
 
     number: int
     arm: Arm
@@ -47,6 +48,26 @@ class Segment:
     def end_ns(self) -> int:
         """On the run's clock."""
         return self.offset_ns + self.duration_ns
+
+
+def together(segments: Iterable[Segment]) -> list[tuple[Segment, ...]]:
+    """The segments in their order, those that are played at once as one: in a duet both arms get the same window at the
+    same time. Such twins must follow each other in `segments`; the base's comes first here."""
+    groups: list[tuple[Segment, ...]] = []
+    for segment in segments:
+        before = groups[-1] if groups else ()
+        if len(before) == 1 and _are_twins(before[0], segment):
+            groups[-1] = tuple(sorted((*before, segment), key=lambda one: one.arm))
+        else:
+            groups.append((segment,))
+    return groups
+
+
+def _are_twins(one: Segment, other: Segment) -> bool:
+    same = (one.offset_ns, one.plan_start_ns, one.plan_end_ns) == (
+        other.offset_ns, other.plan_start_ns, other.plan_end_ns,
+    )  # fmt: skip
+    return same and one.arm is not other.arm
 
 
 def stretches(segments: Iterable[Segment]) -> dict[tuple[Arm, int], int]:

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from perfgate_controller.schedule import launch_order, schedule_pair, single_run, slice_length_ns
 
 from perfgate.gate.policy import Policy
+from perfgate.gate.policy_load import policy_for
 from perfgate.scenario import load_scenario
-from perfgate.segment import Arm, SegmentKind
+from perfgate.segment import Arm, SegmentKind, together
 from perfgate.units import NS_PER_MS, NS_PER_S
 
 SEEDS = st.integers(0, 2**64 - 1)
 SLICE = 250 * NS_PER_MS
+DUET = policy_for({}, "standard", mode="duet")
 
 
 @given(SEEDS, st.integers(0, 40))
@@ -47,6 +49,45 @@ def test_pairs_follow_each_other_in_the_plan_without_gap_or_overlap(seed: int) -
         assert windows[0][0] == position
         assert all(later[0] == earlier[1] for earlier, later in pairwise(windows))
         position = schedule.plan_end_ns
+
+
+@given(SEEDS, st.integers(0, 40), st.integers(0, 10**12))
+def test_in_a_duet_both_arms_get_identical_windows_at_identical_times(seed: int, number: int, start_ns: int) -> None:
+    schedule = schedule_pair(DUET, SLICE, seed, number, start_ns)
+    by_arm = [
+        [
+            (one.kind, one.couple, one.plan_start_ns, one.plan_end_ns, one.offset_ns)
+            for one in schedule.segments
+            if one.arm is arm
+        ]
+        for arm in Arm
+    ]
+    assert by_arm[0] == by_arm[1]
+    assert [segment.number for segment in schedule.segments] == list(range(len(schedule.segments)))
+    assert all(len(group) == 2 for group in together(schedule.segments))
+
+
+@given(SEEDS, st.integers(0, 40), st.integers(0, 10**12))
+def test_a_duet_goes_through_the_plan_without_gap_or_overlap_in_plan_and_time(
+    seed: int, number: int, start_ns: int
+) -> None:
+    schedule = schedule_pair(DUET, SLICE, seed, number, start_ns)
+    base = [segment for segment in schedule.segments if segment.arm is Arm.BASE]
+    assert (base[0].plan_start_ns, base[0].offset_ns) == (start_ns, 0)
+    assert all(later.plan_start_ns == earlier.plan_end_ns for earlier, later in pairwise(base))
+    assert all(later.offset_ns == earlier.end_ns for earlier, later in pairwise(base))
+    assert schedule.duration_ns == schedule.plan_end_ns - start_ns == 20 * NS_PER_S
+    assert sum(segment.duration_ns for segment in base if segment.kind is SegmentKind.MEASURED) == 16 * NS_PER_S
+
+
+def test_a_duet_is_the_same_gate_otherwise() -> None:
+    """Launch order, jitter and the first pair's longer warm-up do not depend on the mode."""
+    duet, turns = (schedule_pair(policy, SLICE, 5, 0, 0) for policy in (DUET, Policy()))
+    assert duet.arms == turns.arms
+    assert 0 <= duet.jitter_ns < NS_PER_S // 4
+    short = dataclasses.replace(DUET, warmup_ns=NS_PER_S)
+    warmups = [schedule_pair(short, SLICE, 5, number, 0).segments[0].duration_ns for number in (0, 1)]
+    assert warmups == [2 * NS_PER_S, NS_PER_S]
 
 
 def test_the_standard_policy_sends_the_reference_scenarios_300_seconds_a_build() -> None:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
 from perfgate.requests import Requests
-from perfgate.segment import Arm, Segment, SegmentKind, stretches
+from perfgate.segment import Arm, Segment, SegmentKind, stretches, together
 from perfgate.targets.adapter import Adapter, encode_block
 from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate_agent.recorder import Bucket
 from perfgate_agent.slots import Slots, address_of
+from perfgate_agent.twins import candidate_first, interleaved
 
 AHEAD_NS = 250 * NS_PER_MS
 """Requests are ready so long before their time: several turns of the feeder, even where another process delays one."""
@@ -31,12 +32,18 @@ PIECE_REQUESTS = 256
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Requests of one bucket, sorted by time. `shift_ns` leads from the plan's time to the monotonic clock."""
+    """Requests of one bucket, sorted by time; of two in a duet, where both arms get them at the same times. `shift_ns`
+    leads from the plan's time to the monotonic clock. seed: of the order of twins."""
 
-    bucket: int
-    segment: Segment
+    buckets: tuple[int, ...]
+    segments: tuple[Segment, ...]
     block: Requests
     shift_ns: int
+    seed: int = 0
+
+    def __len__(self) -> int:
+        """How many requests are sent."""
+        return len(self.block) * len(self.segments)
 
 
 class Feeder:
@@ -76,35 +83,45 @@ class Feeder:
         if piece is None:
             self.exhausted = True
             return None
-        if len(piece.block) > self._slots.free:
+        if len(piece) > self._slots.free:
             self._held = piece
             return None
         self._feed(piece)
-        return len(piece.block)
+        return len(piece)
 
     def _feed(self, piece: Piece) -> None:
-        block, arm = piece.block, piece.segment.arm
-        count = len(block)
-        if not count:
+        block = piece.block
+        if not len(block):
             return
+        slots = [self._fill(piece, *part) for part in zip(piece.buckets, piece.segments, strict=True)]
+        self._newest_ns = int(block.time_ns[-1]) + piece.shift_ns
+        if len(slots) == 1:
+            self._submit(slots[0])
+        else:
+            base, candidate = slots
+            self._submit(interleaved(base, candidate, candidate_first(piece.seed, block.index)))
+
+    def _fill(self, piece: Piece, bucket: int, segment: Segment) -> NDArray[np.uint32]:
+        """The slots of the piece's requests to one arm, with all that the engine must know of them."""
+        block, arm = piece.block, segment.arm
+        count = len(block)
         payload, offsets, sizes = encode_block(self._adapters[arm], block)
         slots = self._slots.take(payload, count)
         table, shapes = self._slots.requests, self._shapes[arm]
         table["at_ns"][slots] = block.time_ns + piece.shift_ns
         table["bytes"][slots] = offsets + np.uint64(address_of(payload))
         table["size"][slots] = sizes
-        table["segment"][slots] = piece.segment.number
+        table["segment"][slots] = segment.number
         table["want_status"][slots] = shapes.status[block.operation]
         table["want_first"][slots] = shapes.first[block.operation]
         table["arm"][slots] = arm
         table["keep"][slots] = block.checked
-        table["measured"][slots] = piece.segment.kind is SegmentKind.MEASURED
+        table["measured"][slots] = segment.kind is SegmentKind.MEASURED
         known = self._slots
         known.code[slots], known.index[slots], known.key[slots] = block.operation, block.index, block.key
-        known.checked[slots], known.bucket[slots] = block.checked, piece.bucket
-        self._buckets[piece.bucket].due += count
-        self._newest_ns = int(block.time_ns[-1]) + piece.shift_ns
-        self._submit(slots)
+        known.checked[slots], known.bucket[slots] = block.checked, bucket
+        self._buckets[bucket].due += count
+        return slots
 
 
 def ahead_ns(rate: float) -> int:
@@ -132,17 +149,21 @@ def pieces(
     """All requests of a run that starts at `start_ns`, piece by piece. A new bucket (a segment's second) is put into
     `buckets` and `listed` before its first piece, and closed after its last."""
     number = 0
-    since = stretches(segments)
-    for segment in segments:
-        shift = segment.offset_ns - segment.plan_start_ns
-        for start in range(segment.plan_start_ns, segment.plan_end_ns, NS_PER_S):
-            end = min(start + NS_PER_S, segment.plan_end_ns)
-            bucket = Bucket(segment, start + shift, end + shift, start_ns)
-            buckets[number] = bucket
-            listed.append(bucket)
+    stretch = stretches(segments)
+    for group in together(segments):
+        window, shift = group[0], group[0].offset_ns - group[0].plan_start_ns
+        since = max(stretch[segment.arm, segment.number] for segment in group)
+        for start in range(window.plan_start_ns, window.plan_end_ns, NS_PER_S):
+            end = min(start + NS_PER_S, window.plan_end_ns)
+            opened = [Bucket(segment, start + shift, end + shift, start_ns) for segment in group]
+            numbers = tuple(range(number, number + len(group)))
+            buckets.update(zip(numbers, opened, strict=True))
+            listed.extend(opened)
             for begin in range(start, end, PIECE_NS):
-                block = plan.window(lanes, begin, min(begin + PIECE_NS, end), since[segment.arm, segment.number])
+                block = plan.window(lanes, begin, min(begin + PIECE_NS, end), since)
                 for first in range(0, len(block), PIECE_REQUESTS):
-                    yield Piece(number, segment, block.take(slice(first, first + PIECE_REQUESTS)), start_ns + shift)
-            bucket.closed = True
-            number += 1
+                    part = block.take(slice(first, first + PIECE_REQUESTS))
+                    yield Piece(numbers, group, part, start_ns + shift, plan.seed)
+            for bucket in opened:
+                bucket.closed = True
+            number += len(group)

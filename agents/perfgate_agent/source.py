@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
 from perfgate.requests import Requests
-from perfgate.segment import Arm, Segment, stretches
+from perfgate.segment import Arm, Segment, stretches, together
 from perfgate.targets.adapter import Adapter
 from perfgate.units import NS_PER_S
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.recorder import Bucket
+from perfgate_agent.twins import candidate_first
 
 CHUNK_NS = NS_PER_S // 4
 
@@ -25,28 +28,37 @@ def exchanges(
 
     Appends each new bucket (a segment's second) to `buckets` before its first request, and closes it after its last.
     """
-    since = stretches(segments)
-    for segment in segments:
-        shift = segment.offset_ns - segment.plan_start_ns
-        for start in range(segment.plan_start_ns, segment.plan_end_ns, NS_PER_S):
-            end = min(start + NS_PER_S, segment.plan_end_ns)
-            bucket = Bucket(segment, start + shift, end + shift, start_ns)
-            buckets.append(bucket)
+    stretch = stretches(segments)
+    for group in together(segments):
+        window, shift = group[0], group[0].offset_ns - group[0].plan_start_ns
+        since = max(stretch[segment.arm, segment.number] for segment in group)
+        for start in range(window.plan_start_ns, window.plan_end_ns, NS_PER_S):
+            end = min(start + NS_PER_S, window.plan_end_ns)
+            opened = [Bucket(segment, start + shift, end + shift, start_ns) for segment in group]
+            buckets.extend(opened)
             for chunk in range(start, end, CHUNK_NS):
                 plan.window((), chunk, chunk + 1)  # the block of the plan, which is made once and then kept
                 yield None
-                block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, end), since[segment.arm, segment.number])
+                block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, end), since)
                 yield None
-                yield from _encoded(block, adapters[segment.arm], start_ns + shift, bucket)
-            bucket.closed = True
+                yield from _encoded(block, adapters, start_ns + shift, opened, plan.seed)
+            for bucket in opened:
+                bucket.closed = True
 
 
-def _encoded(block: Requests, adapter: Adapter, shift_ns: int, bucket: Bucket) -> Iterator[Exchange]:
+def _encoded(
+    block: Requests, adapters: Mapping[Arm, Adapter], shift_ns: int, buckets: Sequence[Bucket], seed: int
+) -> Iterator[Exchange]:
+    """Each request for each bucket's arm: in a duet for both, in an order that is drawn anew each time."""
+    orders = (tuple(buckets), tuple(reversed(buckets)))
+    twins = len(buckets) > 1
+    swapped = candidate_first(seed, block.index) if twins else np.zeros(len(block), dtype=np.bool_)
     rows = zip(
         (block.time_ns + shift_ns).tolist(), block.operation.tolist(), block.index.tolist(), block.key.tolist(),
-        block.checked.tolist(), strict=True,
+        block.checked.tolist(), swapped.tolist(), strict=True,
     )  # fmt: skip
-    for at_ns, code, index, key, checked in rows:
-        exchange = Exchange(at_ns, code, index, key, checked, bucket, adapter.encode(OPERATIONS[code], key, index))
-        bucket.due += 1
-        yield exchange
+    for at_ns, code, index, key, checked, swap in rows:
+        for bucket in orders[swap]:
+            payload = adapters[bucket.segment.arm].encode(OPERATIONS[code], key, index)
+            bucket.due += 1
+            yield Exchange(at_ns, code, index, key, checked, bucket, payload)

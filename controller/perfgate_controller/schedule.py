@@ -39,7 +39,8 @@ class PairSchedule:
         return max(segment.end_ns for segment in self.segments)
 
     def first_of(self, couple: int) -> Arm:
-        """Which arm was loaded first in a couple."""
+        """Which arm was loaded first in a couple. In a duet neither is, and BASE stands for that: who goes first is drawn
+        for each request (perfgate_agent/twins.py)."""
         return next(segment.arm for segment in self.segments if segment.couple == couple)
 
 
@@ -57,6 +58,9 @@ def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_st
     random = _random(seed, number)
     warmup_ns = max(policy.warmup_ns, FIRST_WARMUP_NS) if number == 0 else policy.warmup_ns
     couples = max(1, round(policy.measured_ns / slice_ns))
+    if policy.mode == "duet":
+        together = _both_at_once(warmup_ns, slice_ns, couples, plan_start_ns)
+        return PairSchedule(number, launch_order(seed, number), together, int(random.integers(0, NS_PER_S // 4)))
     firsts = [Arm(value) for value in random.integers(0, 2, size=couples + 1)]
     segments: list[Segment] = []
 
@@ -71,6 +75,20 @@ def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_st
         for arm in (firsts[couple + 1], firsts[couple + 1].other):
             add(arm, SegmentKind.MEASURED, couple, start_ns, slice_ns)
     return PairSchedule(number, launch_order(seed, number), tuple(segments), int(random.integers(0, NS_PER_S // 4)))
+
+
+def _both_at_once(warmup_ns: int, slice_ns: int, couples: int, plan_start_ns: int) -> tuple[Segment, ...]:
+    """Warm-up and couples of a duet: each window for both arms at the same time, one window right after the other, since
+    load that never changes over needs no pause."""
+    lengths = [(SegmentKind.WARMUP, -1, warmup_ns)] if warmup_ns else []
+    lengths += [(SegmentKind.MEASURED, couple, slice_ns) for couple in range(couples)]
+    segments: list[Segment] = []
+    offset_ns = 0
+    for kind, couple, length_ns in lengths:
+        start_ns, end_ns = plan_start_ns + offset_ns, plan_start_ns + offset_ns + length_ns
+        segments += [Segment(len(segments) + arm, arm, kind, couple, start_ns, end_ns, offset_ns) for arm in Arm]
+        offset_ns += length_ns
+    return tuple(segments)
 
 
 def launch_order(seed: int, number: int) -> tuple[Arm, Arm]:

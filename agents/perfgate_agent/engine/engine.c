@@ -79,7 +79,7 @@ struct engine {
   int64_t due_ns;                   /* when the next request may go */
   int64_t woke_ns;           /* when the timer fired last */
   int64_t from_ns, until_ns; /* of a closed loop */
-  uint32_t cut_segment;
+  uint32_t cut_segment[ARMS]; /* of each store: the segment in which its load was cut */
   uint8_t buffer[READ_SIZE];
 };
 
@@ -331,7 +331,7 @@ static void end_generating(engine *e) {
 /* More is under way than the bound: the store cannot hold this rate, and queueing on would tell nothing more. After a
  * saturated warm-up the other arm's warm-up is still played, which tells what build is to blame. */
 static void cut(engine *e, pool *p, request *q) {
-  e->state.saturated = 1, e->cut_segment = q->segment;
+  e->state.saturated = 1, e->cut_segment[q->arm] = q->segment;
   give_up_waiting(e, p);
   if (q->measured) end_generating(e);
 }
@@ -340,7 +340,7 @@ static int is_cut(engine *e, uint32_t slot) {
   request *q = &e->requests[slot];
   if (!e->state.saturated) return 0;
   if (q->measured) end_generating(e);
-  if (!q->measured && q->segment != e->cut_segment) return 0;
+  if (!q->measured && q->segment != e->cut_segment[q->arm]) return 0;
   abandon(e, slot);
   return 1;
 }
@@ -692,7 +692,7 @@ engine *engine_new(const engine_settings *settings) {
   engine *e = calloc(1, sizeof *e);
   if (!e) return NULL;
   atomic_init(&e->drain_ns, settings->drain_ns);
-  e->settings = *settings, e->mask = settings->slots - 1, e->due_ns = FAR, e->cut_segment = NOBODY;
+  e->settings = *settings, e->mask = settings->slots - 1, e->due_ns = FAR;
   e->epoll = e->timer = e->bell = NONE;
   e->requests = calloc(settings->slots, sizeof *e->requests);
   e->submitted = calloc(settings->slots, sizeof *e->submitted);
@@ -700,7 +700,7 @@ engine *engine_new(const engine_settings *settings) {
   e->epoll = epoll_create1(EPOLL_CLOEXEC);
   e->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   e->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  for (int arm = 0; arm < ARMS; arm++) e->pools[arm].waiting_first = NOBODY;
+  for (int arm = 0; arm < ARMS; arm++) e->pools[arm].waiting_first = e->cut_segment[arm] = NOBODY;
   if (!e->requests || !e->submitted || !e->ended || watch_descriptor(e, e->timer, UINT64_MAX) ||
       watch_descriptor(e, e->bell, UINT64_MAX - 1)) {
     engine_delete(e);
