@@ -21,3 +21,7 @@ class FleetError(PerfgateError):
 
 class MeasurementError(PerfgateError):
     """The measurement broke off; what had been measured until then is kept."""
+
+
+class HistoryError(PerfgateError):
+    """The history could not be opened, read or written; runs and verdicts do not depend on it."""

@@ -9,7 +9,7 @@ import pytest
 
 from perfgate.cli.main import VERBS, main
 
-HEAVY = ("numpy", "scipy", "pydantic", "rich", "grpc", "aiohttp", "usearch", "google")
+HEAVY = ("numpy", "scipy", "pydantic", "rich", "grpc", "aiohttp", "usearch", "google", "sqlalchemy", "alembic")
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -31,3 +31,13 @@ def test_no_verb_at_all_shows_the_help_and_is_no_success(capsys: pytest.CaptureF
 def test_a_wrong_call_never_exits_with_the_code_of_a_competitive_block(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gate", "--nonsense"]) == 3
     assert "usage" in capsys.readouterr().err
+
+
+def test_a_fault_of_its_own_never_exits_with_the_code_of_a_block(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import perfgate.cli.plan
+
+    monkeypatch.setattr(perfgate.cli.plan, "run", lambda parsed: 1 // 0)
+    assert main(["plan", "scenario.toml"]) == 3
+    assert "fault of perfgate's own" in capsys.readouterr().err

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from perfgate_controller.fleet import Fleet
 
     from perfgate.gate.comparison import Comparison
+    from perfgate.history.location import Location
     from perfgate.progress import Progress
     from perfgate.run import RunRecord
     from perfgate.scenario.model import Scenario
@@ -42,6 +43,8 @@ class Order:
     agents: tuple[str, ...]
     local_agents: int
     workers: int
+    history: Location | None = None
+    """Where the run is recorded at its end; None: nowhere."""
 
     def variant(self, option: str, name: str) -> str:
         """Raises InputError for a variant that the target file does not have."""
@@ -67,10 +70,20 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="worker processes a local agent (default: 1)"
     )
+    add_history_argument(parser)
+
+
+def add_history_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--history", default=None, metavar="URL",
+        help="where runs are recorded: a file, postgresql://USER@HOST/DATABASE, or off (default: $PERFGATE_HISTORY, or "
+        ".perfgate/history.db)",
+    )  # fmt: skip
 
 
 def open_order(arguments: argparse.Namespace, kind: str) -> Order:
     """Check everything that can be checked before anything is started, and make the run's directory."""
+    from perfgate.history.location import find_location
     from perfgate.scenario import load_scenario
     from perfgate.targets.load import load_target
 
@@ -85,6 +98,7 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
     for option in ("local_agents", "workers"):
         if getattr(arguments, option) < 1:
             raise InputError(f"--{option.replace('_', '-')} {getattr(arguments, option)}: at least 1 is needed")
+    history = find_location(arguments.history)
     return Order(
         scenario=scenario,
         target=target,
@@ -94,6 +108,7 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
         agents=tuple(part.strip() for part in arguments.agents.split(",") if part.strip()),
         local_agents=arguments.local_agents,
         workers=arguments.workers,
+        history=history,
     )
 
 
@@ -171,7 +186,7 @@ def run_until_signal(work: Awaitable[T]) -> T:
 
 
 def finish(order: Order, record: RunRecord, comparison: Comparison | None) -> RunRecord:
-    """Write the run's directory. Returns the record with the command that made it."""
+    """Write the run's directory, then record it in the history. Returns the record with the command that made it."""
     import dataclasses
     import shutil
 
@@ -180,17 +195,29 @@ def finish(order: Order, record: RunRecord, comparison: Comparison | None) -> Ru
     record = dataclasses.replace(record, environment={**record.environment, "command": own_command(sys.argv[1:])})
     write_result(order.directory, record, comparison)
     shutil.rmtree(order.directory / "work", ignore_errors=True)
+    if order.history is not None:
+        from perfgate.history.recorder import record_run
+
+        warn(record_run(order.history, record, comparison, order.directory))
     return record
 
 
+def warn(text: str) -> None:
+    """On standard error, its further lines set below; nothing for an empty text."""
+    if text:
+        print("perfgate: warning: " + text.replace("\n", "\n  "), file=sys.stderr)
+
+
 def own_command(words: Sequence[str]) -> str:
-    """What to type to do it again: without --out, since a second run needs a directory of its own."""
+    """What to type to do it again: without --out, since a second run needs a directory of its own, and without --history,
+    which may hold a password and is the business of whoever does it again."""
     import shlex
 
     kept, skip = [], False
     for word in words:
-        if skip or word == "--out" or word.startswith("--out="):
-            skip = word == "--out"
+        name = word.partition("=")[0]  # argparse takes --hist for --history
+        if skip or (len(name) > 2 and any(full.startswith(name) for full in ("--out", "--history"))):
+            skip = not skip and "=" not in word
             continue
         kept.append(word)
     return shlex.join(["perfgate", *kept])

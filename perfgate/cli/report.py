@@ -41,13 +41,15 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """0, or with --exit-code what the gate or run ended with. Raises InputError for what is no result."""
     from perfgate.report.directory import read_result
+    from perfgate.report.words import exit_code
 
     record, comparison = read_result(args.directory)
-    _show(args.format, record, comparison, args.directory)
+    show(args.format, record, comparison, args.directory)
     return exit_code(record, comparison) if args.exit_code else 0
 
 
-def _show(how: str, record: RunRecord, comparison: Comparison | None, directory: Path) -> None:
+def show(how: str, record: RunRecord, comparison: Comparison | None, directory: Path | None) -> None:
+    """how: one of --format. directory: None where it is not there any more."""
     if how == "json":
         import json
 
@@ -68,12 +70,3 @@ def _show(how: str, record: RunRecord, comparison: Comparison | None, directory:
             render_run(record, console, directory)
         else:
             render_gate(record, comparison, console, directory)
-
-
-def exit_code(record: RunRecord, comparison: Comparison | None) -> int:
-    """As `perfgate gate` and `perfgate run` end: a run with 3 when broken off or invalid, 1 when a limit is missed."""
-    if comparison is not None:
-        return comparison.verdict.exit_code
-    if not record.complete or record.invalid:
-        return 3
-    return 0 if all(limit.get("met_base", True) for limit in record.limits) else 1

@@ -50,9 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from perfgate.address import Address
     from perfgate.cli.common import finish, open_order, parse_time, print_run, run_with_fleet
-    from perfgate.cli.report import exit_code
     from perfgate.gate.policy_load import run_policy
     from perfgate.progress import Progress
+    from perfgate.report.words import exit_code
     from perfgate.run import RunRecord
 
     order = open_order(arguments, "run")

@@ -55,24 +55,29 @@ def verdict_line(record: RunRecord, comparison: Comparison | None) -> str:
 
 def read_result(directory: Path) -> tuple[RunRecord, Comparison | None]:
     """Raises InputError naming the file and the remedy for what is no result of this perfgate."""
-    path = directory / RESULT
-    data = _load(directory, path)
+    return result_from_json(load_result(directory), str(directory / RESULT))
+
+
+def result_from_json(data: Any, origin: str) -> tuple[RunRecord, Comparison | None]:
+    """The reverse of `result_to_json`. Raises InputError naming `origin`, the file."""
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version is None or "record" not in data:
-        raise InputError(f"{path}: is no result of perfgate; give the directory of a run")
+        raise InputError(f"{origin}: is no result of perfgate; give the directory of a run")
     if version != SCHEMA_VERSION:
         raise InputError(
-            f"{path}: schema_version {version} cannot be read by this perfgate (it reads {SCHEMA_VERSION}); "
+            f"{origin}: schema_version {version} cannot be read by this perfgate (it reads {SCHEMA_VERSION}); "
             "use the perfgate that wrote it, or a newer one"
         )
     try:
         comparison = data.get("comparison")
         return record_from_json(data["record"]), None if comparison is None else comparison_from_json(comparison)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{origin}: {error}") from error
 
 
-def _load(directory: Path, path: Path) -> Any:
+def load_result(directory: Path) -> Any:
+    """What result.json holds, unchecked. Raises InputError where it cannot be read, or is no JSON."""
+    path = directory / RESULT
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

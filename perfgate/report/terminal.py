@@ -78,7 +78,7 @@ def _print_section(section: Section, console: Console) -> None:
         for more in rest:
             _wrapped("  ", more, console)
     if section.table and section.table.rows:
-        _print_table(section.table, console)
+        print_table(section.table, console)
     if section.facts:
         width = max(len(label) for label, _ in section.facts)
         for label, text in section.facts:
@@ -100,7 +100,8 @@ def _wrapped(label: str, text: str, console: Console, label_style: str = "", sty
         console.print(Text.assemble(" " * indent, (line, style)), soft_wrap=True)
 
 
-def _print_table(table: Table, console: Console) -> None:
+def print_table(table: Table, console: Console) -> None:
+    """Without the dispensable columns where there is no room for them."""
     from rich.text import Text
 
     shown = _fitting(table, console.width - INDENT)

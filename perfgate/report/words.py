@@ -67,6 +67,15 @@ def run_verdict(record: RunRecord) -> str:
     return "DONE" if all(limit.get("met_base", True) for limit in record.limits) else "LIMITS MISSED"
 
 
+def exit_code(record: RunRecord, comparison: Comparison | None) -> int:
+    """As `perfgate gate` and `perfgate run` end: a run with 3 when broken off or invalid, 1 when a limit is missed."""
+    if comparison is not None:
+        return comparison.verdict.exit_code
+    if not record.complete or record.invalid:
+        return 3
+    return 0 if all(limit.get("met_base", True) for limit in record.limits) else 1
+
+
 def run_sentence(record: RunRecord) -> str:
     """A run in one sentence; that the data are partial comes first."""
     interval = record.arms.get(Arm.BASE)

@@ -1,0 +1,1 @@
+"""What was measured and decided here before: every run in a database, beside the runs' directories."""
