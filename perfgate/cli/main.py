@@ -79,6 +79,11 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
         sys.stderr.close()
     except KeyboardInterrupt:
         print("perfgate: interrupted", file=sys.stderr)
+    except Exception:  # Python's own exit code for it, 1, would read as BLOCK
+        import traceback
+
+        traceback.print_exc()
+        print("perfgate: this is a fault of perfgate's own, and no verdict; please report it", file=sys.stderr)
     return 3
 
 
