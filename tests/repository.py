@@ -16,8 +16,7 @@ STORE = """
 import sys
 from perfgate.store.command import main
 
-SLOW = {slow}
-sys.exit(main([*sys.argv[1:], *(["--slow", f"embedding_search={{SLOW}}"] if SLOW != 1.0 else [])]))
+sys.exit(main([*sys.argv[1:], *{more}]))
 """
 BUILD = """
 import pathlib, sys, zipapp
@@ -48,12 +47,12 @@ start_timeout_seconds = 30
 class StoreRepository:
     """In `path`, with a first commit on main."""
 
-    def __init__(self, path: Path, slow: float = 1.0) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch", "main")
         self.write("build.py", BUILD)
-        self.write("source/__main__.py", STORE.format(slow=slow))
+        self.write("source/__main__.py", STORE.format(more=[]))
         self.first = self.commit("a store")
 
     def write(self, name: str, text: str) -> None:
@@ -66,8 +65,9 @@ class StoreRepository:
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def slow_down(self, factor: float, message: str = "a change") -> str:
-        self.write("source/__main__.py", STORE.format(slow=factor))
+    def change(self, message: str = "a change", *more: str) -> str:
+        """A commit whose store is started with further arguments, such as `--slow`, `embedding_search=1.2`."""
+        self.write("source/__main__.py", STORE.format(more=list(more)))
         return self.commit(message)
 
     def git(self, *words: str) -> str:

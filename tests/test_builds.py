@@ -49,7 +49,7 @@ def test_the_same_commit_is_built_once_and_another_one_anew(made: StoreRepositor
     worker, repository = builder(made, tmp_path), Repository(made.path)
     first = build(worker, repository.commit(made.first, "--base"))
     again = build(worker, repository.commit("HEAD", "--base"))
-    made.slow_down(1.2)
+    made.change("slower", "--slow", "recall=1.2")
     other = build(worker, repository.commit("HEAD", "--candidate"))
     assert again.cached
     assert again.directory == first.directory
@@ -139,7 +139,7 @@ def test_what_does_not_exist_is_named_with_the_remedy(made: StoreRepository, tmp
 
 
 def test_a_shallow_clone_is_told_to_fetch_more(made: StoreRepository, tmp_path: Path) -> None:
-    made.slow_down(1.1)
+    made.change("slower", "--slow", "recall=1.1")
     made.git("clone", "--quiet", "--depth", "1", f"file://{made.path}", str(tmp_path / "shallow"))
     repository = Repository(tmp_path / "shallow")
     with pytest.raises(InputError, match=r"shallow: fetch more"):
@@ -150,10 +150,10 @@ def test_a_shallow_clone_is_told_to_fetch_more(made: StoreRepository, tmp_path: 
 
 def test_the_default_base_is_where_the_branch_left_main(made: StoreRepository) -> None:
     made.git("checkout", "--quiet", "-b", "topic")
-    made.slow_down(1.1)
-    tip = made.slow_down(1.2)
+    made.change("slower", "--slow", "recall=1.1")
+    tip = made.change("slower", "--slow", "recall=1.2")
     made.git("checkout", "--quiet", "main")
-    on_main = made.slow_down(1.3)
+    on_main = made.change("slower", "--slow", "recall=1.3")
     repository = Repository(made.path)
     assert repository.default_base(repository.commit("topic", "--candidate")).sha == made.first
     assert repository.default_base(repository.commit(on_main, "--candidate")).sha == made.first
@@ -164,7 +164,8 @@ def test_the_default_base_is_where_the_branch_left_main(made: StoreRepository) -
 def test_a_hook_s_environment_does_not_lead_astray(
     made: StoreRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = StoreRepository(tmp_path / "other", slow=1.5)
+    other = StoreRepository(tmp_path / "other")
+    other.change("another commit")
     monkeypatch.setenv("GIT_DIR", str(other.path / ".git"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(other.path / ".git/index"))
     repository = Repository(made.path)
