@@ -94,7 +94,7 @@ def read_vegeta(text: str) -> Reading:
 
 
 def read_hey(text: str) -> Reading:
-    """Percentiles are in seconds with four decimals: 0.1 ms is its grain."""
+    """Percentiles are in seconds with four decimals: 0.1 ms is its grain. None where nothing was answered."""
     (total,) = _groups(r"^\s*Total:\s+([\d.]+) secs", text)
     statuses = {int(code): int(count) for code, count in re.findall(r"^\s*\[(\d{3})\]\s+(\d+) responses", text, re.M)}
     errors = re.search(r"^Error distribution:\n((?:\s*\[\d+\].*\n?)*)", text, re.M)
@@ -109,9 +109,9 @@ def read_hey(text: str) -> Reading:
     )
 
 
-def _hey_latency(percent: str, text: str) -> float:
-    (value,) = _groups(rf"^\s+{percent}%%? in ([\d.]+) secs", text)
-    return float(value) * 1e3
+def _hey_latency(percent: str, text: str) -> float | None:
+    found = re.search(rf"^\s+{percent}%%? in ([\d.]+) secs", text, re.M)
+    return float(found[1]) * 1e3 if found else None
 
 
 def read_own(text: str) -> Reading:
