@@ -51,6 +51,13 @@ class AgentConfiguration:
             raise InputError(f"agent {self.name} may not load {address}: only loopback addresses are allowed here")
 
 
+def share_cpus(cpus: tuple[int, ...], parties: int) -> list[tuple[int, ...]]:
+    """Processors of its own for each party, equally many, neighbours together; all of them for all where there is not one
+    for each."""
+    each = len(cpus) // parties if parties else 0
+    return [cpus[number * each : (number + 1) * each] if each else cpus for number in range(parties)]
+
+
 def divide_cpus(workers: int, available: set[int] | None = None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(worker_cpus, store_cpus): a processor a worker from the upper end, the rest for the store.
 

@@ -15,7 +15,7 @@ from perfgate.errors import TargetError
 from perfgate.scenario.model import Scenario
 from perfgate.targets.adapter import Adapter, make_adapter
 from perfgate.targets.model import HostSpec, Target
-from perfgate_agent.configuration import AgentConfiguration
+from perfgate_agent.configuration import AgentConfiguration, share_cpus
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.ports import free_ports
 from perfgate_agent.probe import exchange
@@ -84,7 +84,8 @@ class Host:
         place = self._directory / f"build-{len(self._installed)}"
         data = _fresh(place / "data")
         handle = next(self._handles)
-        process = await self._start(build, data, free_ports(1)[0], place / "store.log", handle)
+        cpus = self._configuration.store_cpus
+        process = await self._start(build, data, free_ports(1)[0], place / "store.log", handle, cpus)
         try:
             report = await load_nodes(
                 build.adapter(process.start.address), process.start.address, build.scenario.data.num_nodes,
@@ -98,19 +99,21 @@ class Host:
         self._installed[key] = (data, installed)
         return installed
 
-    async def launch(self, builds: Sequence[Build]) -> list[tuple[int, StoreProcess]]:
+    async def launch(self, builds: Sequence[Build], apart: bool = False) -> list[tuple[int, StoreProcess]]:
         """Fresh processes with the data in them, alive together; the first build gets the lowest port. Each serves a
-        copy of its loaded directory, or is loaded anew where the store cannot serve a copy."""
-        ports = free_ports(len(builds))
+        copy of its loaded directory, or is loaded anew where the store cannot serve a copy. apart: they share no
+        processor, where there is one for each; the first gets the lowest."""
+        ports, cpus = free_ports(len(builds)), self._configuration.store_cpus
+        shares = share_cpus(cpus, len(builds)) if apart else [cpus] * len(builds)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._launch(build, port)) for build, port in zip(builds, ports, strict=True)]
+            tasks = [group.create_task(self._launch(*each)) for each in zip(builds, ports, shares, strict=True)]
         return [task.result() for task in tasks]
 
-    async def _launch(self, build: Build, port: int) -> tuple[int, StoreProcess]:
+    async def _launch(self, build: Build, port: int, cpus: tuple[int, ...]) -> tuple[int, StoreProcess]:
         handle = next(self._handles)
         place = self._directory / f"process-{handle}"
         data = await self._data_for(build, place / "data")
-        process = await self._start(build, data, port, place / "store.log", handle)
+        process = await self._start(build, data, port, place / "store.log", handle, cpus)
         address = process.start.address
         adapter = build.adapter(address)
         if not build.spec.copyable:
@@ -138,12 +141,14 @@ class Host:
         self.processes.clear()
         await asyncio.to_thread(shutil.rmtree, self._directory, True)
 
-    async def _start(self, build: Build, data: Path, port: int, log: Path, handle: int) -> StoreProcess:
+    async def _start(
+        self, build: Build, data: Path, port: int, log: Path, handle: int, cpus: tuple[int, ...]
+    ) -> StoreProcess:
         about = (port, data, build.scenario.data.embedding_dim, build.artifact)
         command = fill_command((*build.spec.command, *build.arguments), *about)
         names, values = build.spec.environment.keys(), build.spec.environment.values()
         environment = dict(zip(names, fill_command(list(values), *about), strict=True))
-        start = Start(command, build.spec, port, data, log, self._configuration.store_cpus)
+        start = Start(command, build.spec, port, data, log, cpus)
         process = await start_process(start, environment)
         self.processes[handle] = process
         try:

@@ -135,7 +135,7 @@ class AgentSession:
     async def _launch(self, command: pb.Command) -> pb.Event:
         order = command.launch
         builds = [await self._build(order.target, variant, order.scenario) for variant in order.variants]
-        launched = await self._host.launch(builds)
+        launched = await self._host.launch(builds, order.apart)
         for handle, process in launched:
             self._own(self._watch(handle, process))
         return pb.Event(

@@ -186,7 +186,8 @@ class Gate:
     async def _processes(self, schedule: PairSchedule) -> AsyncIterator[dict[Arm, Running]]:
         request, host = self._request, self._fleet.host
         variants = [request.builds[arm] for arm in schedule.arms]
-        launched = await host.launch(request.target.name, variants, request.scenario, request.seed)
+        apart = request.policy.mode == "duet"  # loaded at once, they must not take each other's processors
+        launched = await host.launch(request.target.name, variants, request.scenario, request.seed, apart)
         host.on_exit = lambda handle, status, output: None
         running = dict(zip(schedule.arms, launched, strict=True))
         try:

@@ -141,9 +141,12 @@ class AgentLink:
         )
         return (await self._call(pb.Command(populate=order))).populated
 
-    async def launch(self, target: str, variants: Sequence[str], scenario: Scenario, seed: int) -> list[Running]:
-        """Fresh processes, alive together, in the order of `variants`."""
-        order = pb.Launch(target=target, variants=variants, scenario=_reference(scenario, seed))
+    async def launch(
+        self, target: str, variants: Sequence[str], scenario: Scenario, seed: int, apart: bool = False
+    ) -> list[Running]:
+        """Fresh processes, alive together, in the order of `variants`. apart: on processors of their own, where the host
+        has them."""
+        order = pb.Launch(target=target, variants=variants, scenario=_reference(scenario, seed), apart=apart)
         launched = (await self._call(pb.Command(launch=order))).launched
         return [
             Running(
