@@ -36,12 +36,15 @@ def test_a_value_falls_into_the_oracles_bucket(value: int) -> None:
 def test_every_power_of_two_and_its_neighbours_fall_into_the_oracles_bucket() -> None:
     values = [v for power in range(42) for v in (2**power - 1, 2**power, 2**power + 1) if v <= HIGHEST] + [HIGHEST]
     hdr = oracle([])
-    assert GEOMETRY.index_of(np.array(values)).tolist() == [hdr.get_counts_array_index(value) for value in values]
+    expected = [hdr.get_counts_array_index(value) for value in values]
+    assert GEOMETRY.index_of(np.array(values)).tolist() == expected
+    assert [GEOMETRY.index_of(np.array([value]), value)[0] for value in values] == expected
 
 
 @given(IN_RANGE)
 def test_one_value_falls_into_the_bucket_that_it_has_among_many(value: int) -> None:
     assert GEOMETRY.index_of_one(value) == GEOMETRY.index_of(np.array([value]))[0]
+    assert GEOMETRY.index_of_one(value) == GEOMETRY.index_of(np.array([value]), value)[0]
 
 
 def test_buckets_follow_each_other_without_gap_or_overlap() -> None:

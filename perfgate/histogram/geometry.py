@@ -61,9 +61,12 @@ class Geometry:
         octave = (value_ns | self._first_octave).bit_length() - self._first_octave.bit_length()
         return (octave << self.half_magnitude) + (value_ns >> (octave + self.unit_magnitude))
 
-    def index_of(self, values_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The bucket of each value; values are 0 to highest_ns. The exponent of a float64 is the position of the
-        leading bit, which numpy has no function for."""
+    def index_of(self, values_ns: NDArray[np.int64], most_ns: int | None = None) -> NDArray[np.int64]:
+        """The bucket of each value; values are 0 to highest_ns. most_ns: the greatest of them, where it is known: within
+        the first octave all buckets are equal. The exponent of a float64 is the position of the leading bit, which numpy
+        has no function for."""
+        if most_ns is not None and most_ns <= self._first_octave:
+            return values_ns >> self.unit_magnitude
         exponents = (values_ns | self._first_octave).astype(np.float64).view(np.int64) >> 52
         octaves = exponents - (_FLOAT_EXPONENT_BIAS + self._first_octave.bit_length())
         return (octaves << self.half_magnitude) + (values_ns >> (octaves + self.unit_magnitude))

@@ -57,8 +57,9 @@ class Histogram:
             values = values[values <= geometry.highest_ns]
         if not len(values):
             return dataclasses.replace(cls.empty(geometry), overflow=total, min_ns=low, max_ns=high)
-        first, last = geometry.index_of_one(low), geometry.index_of_one(min(high, geometry.highest_ns))
-        buckets, counts = _count(geometry.index_of(values), first, last)
+        most = min(high, geometry.highest_ns)
+        first, last = geometry.index_of_one(low), geometry.index_of_one(most)
+        buckets, counts = _count(geometry.index_of(values, most), first, last)
         return cls(buckets, counts, total - len(values), low, high, geometry)
 
     @classmethod
@@ -203,6 +204,10 @@ def _count(indices: NDArray[np.int64], first: int, last: int) -> tuple[NDArray[n
     """Which indices, all of them from first to last, occur, sorted, and how often each."""
     if last - first > SPARSE * len(indices):
         return _count_sparse(indices)
+    if first <= last - first:  # counting from 0 costs less than moving the indices
+        dense = np.bincount(indices)
+        filled = dense.nonzero()[0]
+        return filled.astype(np.int32), dense[filled].astype(np.int64, copy=False)
     dense = np.bincount(indices - first)
     filled = dense.nonzero()[0]
     return (filled + first).astype(np.int32), dense[filled].astype(np.int64, copy=False)
