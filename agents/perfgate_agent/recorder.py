@@ -15,6 +15,7 @@ from perfgate.outcome import OUTCOMES, Outcome
 from perfgate.segment import Segment
 from perfgate.targets.adapter import Judgement
 from perfgate_agent.exchange import Exchange
+from perfgate_agent.raw import raw_rows
 
 Integers = NDArray[np.int64]
 
@@ -36,11 +37,12 @@ class Part:
 
 class Bucket:
     """One interval while it is being recorded. start_ns, end_ns: on the run's clock; origin_ns: where that clock's zero
-    lies on the monotonic clock. `closed`: no further request will be added."""
+    lies on the monotonic clock. `closed`: no further request will be added. raw: every request as it was, where that was
+    asked for."""
 
     __slots__ = (
-        "closed", "due", "end_ns", "ended", "examples", "lag", "last_done_ns", "origin_ns", "parts", "segment",
-        "start_ns", "wait",
+        "closed", "due", "end_ns", "ended", "examples", "lag", "last_done_ns", "origin_ns", "parts", "raw",
+        "segment", "start_ns", "wait",
     )  # fmt: skip
 
     def __init__(self, segment: Segment, start_ns: int, end_ns: int, origin_ns: int) -> None:
@@ -56,6 +58,7 @@ class Bucket:
         self.wait = array("q")
         self.examples: dict[Outcome, str] = {}
         self.closed = False
+        self.raw = raw_rows(segment, origin_ns)
 
     @property
     def complete(self) -> bool:
@@ -85,12 +88,15 @@ class Bucket:
             part.checked += 1
             part.found += judged.found
             part.expected += judged.expected
-        self._end(exchange)
+        self._end(exchange, Outcome.OK)
 
     def answered_many(
-        self, code: int, at_ns: Integers, sent_ns: Integers, wait_ns: Integers, done_ns: Integers
+        self, code: int, index: Integers, at_ns: Integers, sent_ns: Integers, wait_ns: Integers, done_ns: Integers
     ) -> None:
-        """Requests of one operation whose replies were found good without a closer look; int64 (n) each."""
+        """Requests of one operation whose replies were found good without a closer look; int64 (n) each. index: of the
+        plan."""
+        if self.raw is not None:
+            self.raw.add(code, Outcome.OK, index, at_ns, sent_ns, wait_ns, done_ns)
         part = self.parts.get(code) or self._part(code)
         part.outcomes[0] += len(at_ns)
         part.response.frombytes((done_ns - at_ns).tobytes())
@@ -108,14 +114,17 @@ class Bucket:
             part.failed.append(exchange.index)
         if example and outcome not in self.examples:
             self.examples[outcome] = example
-        self._end(exchange)
+        self._end(exchange, outcome)
 
     def _part(self, code: int) -> Part:
         part = self.parts[code] = Part()
         return part
 
-    def _end(self, exchange: Exchange) -> None:
+    def _end(self, exchange: Exchange, outcome: Outcome) -> None:
         self.ended += 1
+        if self.raw is not None:
+            times = ([exchange.at_ns], [exchange.sent_ns], [exchange.wait_ns], [exchange.done_ns])
+            self.raw.add(exchange.code, outcome, [exchange.index], *times)
         if exchange.sent_ns:
             # The generator's own error; what a request spends waiting for a connection is the store's.
             self.lag.append(exchange.sent_ns - exchange.at_ns - exchange.wait_ns)
@@ -127,6 +136,8 @@ class Bucket:
     def distil(self, worker: str) -> Iterator[Interval | None]:
         """Turn samples into histograms step by step: yields None between steps, which take some 50 µs each, and the
         interval at the end."""
+        if self.raw is not None:
+            self.raw.write(worker)
         operations = {}
         for code in sorted(self.parts):
             part = self.parts[code]
