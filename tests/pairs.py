@@ -21,10 +21,11 @@ SLICE_NS = 250 * NS_PER_MS
 
 @dataclass(frozen=True)
 class World:
-    """What is true of the candidate: latency factors by operation (of all samples, or of the slowest 5 % alone), shares
-    of failed requests by arm, recall of searches by arm."""
+    """What is true of the candidate: latency factors by operation (of all samples, or of the slowest 5 % alone); of the
+    base: base_factor; shares of failed requests by arm, recall of searches by arm."""
 
     factor: Mapping[Operation, float] = field(default_factory=dict)
+    base_factor: Mapping[Operation, float] = field(default_factory=dict)
     tail_factor: Mapping[Operation, float] = field(default_factory=dict)
     failing: Mapping[Arm, float] = field(default_factory=dict)
     recall: Mapping[Arm, float] = field(default_factory=dict)
@@ -68,7 +69,9 @@ def _operation(
 ) -> OperationInterval:
     failed = round(world.requests * world.failing.get(arm, 0.0))
     samples = random.lognormal(np.log(1e6) + level, 0.4, world.requests - failed)
-    if arm is Arm.CANDIDATE:
+    if arm is Arm.BASE:
+        samples *= world.base_factor.get(operation, 1.0)
+    else:
         samples *= world.factor.get(operation, 1.0)
         if operation in world.tail_factor and len(samples):
             slow = samples >= np.quantile(samples, 0.95)

@@ -58,9 +58,9 @@ class NativePlayer:
             open_ahead=min(part.connections, part.connections if part.closed_loop else OPEN_AHEAD),
             backlog=part.backlog, timeout_ns=part.timeout_ns, connect_ns=round(CONNECT_S * NS_PER_S), lost_ns=part.lost_ns,
             drain_ns=part.drain_ns, catch_up_after_ns=CATCH_UP_AFTER_NS, catch_up=CATCH_UP,
-            grain_ns=GRAIN_NS if part.rate > GRAIN_RATE else 0, closed_loop=part.closed_loop,
+            grain_ns=GRAIN_NS if part.send_rate > GRAIN_RATE else 0, closed_loop=part.closed_loop,
         )  # fmt: skip
-        self._ahead_ns = ahead_ns(part.rate)
+        self._ahead_ns = ahead_ns(part.send_rate)
         self._turn_ns = CLOSED_LOOP_TURN_NS if part.closed_loop else self._ahead_ns // TURNS
         self._engine = 0
         self._stopped = False
@@ -173,5 +173,5 @@ class NativePlayer:
 def slots_for(part: Part) -> int:
     """How many requests may be known to the engine at once: twice what is under way at most and what is ahead; a power of
     two. No more than that: what is used again soon stays in the processor's caches."""
-    most = 0 if part.closed_loop else 2 * part.backlog + round(part.rate / 2)
+    most = 0 if part.closed_loop else 2 * part.backlog + round(part.send_rate / 2)
     return 1 << (most + 2 * CLOSED_LOOP_AHEAD - 1).bit_length()

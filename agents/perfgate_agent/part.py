@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perfgate.address import Address
 from perfgate.plan import Plan
-from perfgate.segment import Arm, Segment
+from perfgate.segment import Arm, Segment, together
 from perfgate.targets.adapter import Adapter
 from perfgate.units import NS_PER_S
 
@@ -41,8 +41,13 @@ class Part:
 
     @property
     def rate(self) -> float:
-        """Requests per second, on average."""
+        """Requests per second to one store, on average."""
         return self.plan.mean_rate * len(self.lanes) / self.plan.lanes
+
+    @property
+    def send_rate(self) -> float:
+        """Requests per second that are sent: twice as many where both stores are loaded at once."""
+        return self.rate * max((len(group) for group in together(self.segments)), default=1)
 
     @property
     def backlog(self) -> int:

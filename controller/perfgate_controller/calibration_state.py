@@ -59,6 +59,7 @@ def make_terms(
     """What pairs must have in common to be put together."""
     return {
         "scenario": noise_digest(scenario), "target": target, "variant": variant, "seed": seed, "policy": policy.name,
+        "mode": policy.mode,
         "slice_ns": slice_ns, "measured_ns": policy.measured_ns, "warmup_ns": policy.warmup_ns, "host": dict(host),
     }  # fmt: skip
 

@@ -31,7 +31,7 @@ def choose_profile(
 ) -> Choice:  # fmt: skip
     """The profile at `wanted`, or at its usual place. One that does not fit, or cannot be read, is pointed out and not
     used. environment: of the agent that hosts the stores. Raises InputError only where `wanted` cannot be read."""
-    path = wanted or default_path(target, scenario, policy.name)
+    path = wanted or default_path(target, scenario, policy_label(policy))
     if wanted is None and not path.exists():
         return Choice()
     try:
@@ -46,10 +46,16 @@ def choose_profile(
     return Choice(profile, describe_profile(profile, policy, now))
 
 
+def policy_label(policy: Policy) -> str:
+    """Names the profiles of a policy: `standard`, `quick`, `standard-duet`."""
+    return policy.name if policy.mode == "alternation" else f"{policy.name}-{policy.mode}"
+
+
 def policy_misfit(profile: HostProfile, policy: Policy) -> str:
     """Why the noise of a profile is not that of this policy's pairs; empty where it is."""
     for name, there, here in (
         ("policy", profile.policy, policy.name),
+        ("mode", profile.mode, policy.mode),
         ("measured time a pair", profile.measured_ns, policy.measured_ns),
         ("group_requests", profile.group_requests, policy.group_requests),
     ):

@@ -64,10 +64,29 @@ def _coarse(profile: HostProfile, policy: Policy) -> bool:
     return _worst(profile, policy, policy.looks[-1]) > policy.margin * policy.operation_margin_factor
 
 
+def leak_line(profile: HostProfile, policy: Policy) -> str:
+    """What a duet would hide on this host, and whether that is little enough; empty for profiles of alternation."""
+    if profile.mode != "duet":
+        return ""
+    if profile.leak is None or profile.leak_upper is None:
+        return "Gates in mode duet are refused until the leak is known: calibrate with --leak-variant, too."
+    enough = (
+        "so gates may use mode duet"
+        if profile.leak_upper <= policy.max_leak
+        else 'so gates must set mode = "alternation"'
+    )
+    return (
+        f"{short_percent(profile.leak)} of a slowdown of one build reaches the other when both are loaded (at most "
+        f"{short_percent(profile.leak_upper)}, 95 % sure; limit {short_percent(policy.max_leak)}), {enough}."
+    )
+
+
 def _advice(profile: HostProfile, policy: Policy, missing: str) -> Section:
     wanted, lines = profile.recommended, []
     if missing:
         lines.append(missing)
+    if leak := leak_line(profile, policy):
+        lines.append(leak)
     hidden = short_percent(policy.margin * policy.operation_margin_factor)
     if wanted.pairs <= policy.looks[-1]:
         lines.append(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from perfgate.calibration.components import HEAVY_TRIM, components, tail_gains, tails_are_heavy
 from perfgate.calibration.digest import noise_digest
+from perfgate.calibration.leak import Leak
 from perfgate.calibration.profile import VALID_DAYS, Component, HostProfile, Recommended
 from perfgate.calibration.resample import false_alarm, predictions
 from perfgate.gate.latency import latency_table
@@ -50,9 +51,11 @@ class Measured:
 
 def make_profile(
     measured: Measured, made_at: datetime, seed: int, days: float = VALID_DAYS,
-    tick: Callable[[float], None] = lambda share: None,
+    tick: Callable[[float], None] = lambda share: None, leak: Leak | None = None,
 ) -> HostProfile:  # fmt: skip
-    """The same pairs and seed give the same profile. Raises ValueError for fewer than LEAST_PAIRS usable pairs."""
+    """The same pairs and seed give the same profile. leak: where it was measured, in a duet.
+
+    Raises ValueError for fewer than LEAST_PAIRS usable pairs."""
     policy, operations = measured.policy, tuple(measured.scenario.weights)
     usable = usable_pairs(measured.pairs)
     if len(usable) < LEAST_PAIRS:
@@ -82,12 +85,14 @@ def make_profile(
         false_alarm=false_alarm(predicted[0]),
         predictions=predicted,
         recommended=Recommended(
-            mode="alternation",  # a duet needs the leak, which alternation cannot measure
+            mode="duet" if leak and policy.mode == "duet" and leak.upper <= policy.max_leak else "alternation",
             slice_ms=_slice_ns(usable, operations, judged, measured.slice_ns) / NS_PER_MS,
             pairs=pairs_needed(parts, judged, len(operations)),
             trim=trim,
         ),
-        leak=None,
+        leak=leak.share if leak else None,
+        leak_upper=leak.upper if leak else None,
+        mode=policy.mode,
     )
 
 

@@ -82,7 +82,8 @@ class HostProfile:
     (`digest.noise_digest`). variant: the build that was measured. policy: its name; slice_ns, measured_ns,
     group_requests: as they were. pairs: usable ones; starts: fresh processes in them; pair_ns: what one took on the clock,
     with starting. leak: the share of a delay of one
-    build that reaches the other when both are loaded; None until that was measured."""
+    build that reaches the other when both are loaded, leak_upper: its one-sided 95 % bound; None until that was measured.
+    mode: of the pairs, `alternation` or `duet`."""
 
     host: Mapping[str, str]
     target: str
@@ -103,6 +104,8 @@ class HostProfile:
     predictions: tuple[Prediction, ...]
     recommended: Recommended
     leak: float | None = None
+    leak_upper: float | None = None
+    mode: str = "alternation"
 
     def component(self, operation: Operation, statistic: str) -> Component | None:
         """None where that was not measured."""

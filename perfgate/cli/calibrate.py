@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from perfgate_controller.calibration_state import Earlier
 
+    from perfgate.calibration.leak import Leak
     from perfgate.calibration.make import Measured
     from perfgate.calibration.profile import HostProfile
     from perfgate.cli.common import Order
@@ -22,16 +23,21 @@ EXAMPLE = """examples:
   perfgate calibrate scenarios/ci/quick.toml --target targets/embedded.toml
   perfgate calibrate scenarios/ci/fast_regression_check.toml --target targets/mine.toml --pairs 30 --time-limit 15m
   perfgate calibrate scenarios/ci/quick.toml --target targets/embedded.toml --pairs 40 --add .perfgate/runs/…-calibrate-…
+  perfgate calibrate scenarios/ci/quick.toml --target targets/embedded.toml --mode duet --leak-variant search_half_speed
 
 One build runs against itself, pair after pair, just as a gate would measure it. What differs then is noise: from start to
 start, slow drift, sampling and bursts. The profile that is written says how large each is, which regressions a gate here
 blocks and how soon, how often it would raise a false alarm, and whether to trim more. `gate` and `plan` read it until it
 expires. Do it again after a change of machine, kernel, scenario or target. Formulas and sources: docs/calibration.md.
 
+A gate may load both builds at once (mode "duet") only with a profile of such pairs that also knows how much of one
+build's slowness reaches the other: --leak-variant names a build that is clearly slower, and is run beside the other one.
+
 exit codes: 0 profile written, 4 too few pairs yet (they are kept; --add goes on), 3 bad input or failure"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    from perfgate.cli.calibrate_leak import add_leak_arguments
     from perfgate.cli.common import add_load_arguments
 
     parser = subparsers.add_parser(
@@ -57,6 +63,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--policy", choices=("standard", "quick"), default=None,
         help="of the gates to come (default: the scenario's [gate], or standard)",
     )  # fmt: skip
+    add_leak_arguments(parser)
     parser.add_argument(
         "--profile", type=Path, default=None, metavar="FILE",
         help="the profile to write (default: .perfgate/hosts/TARGET-SCENARIO-POLICY-….json, where gate and plan look)",
@@ -76,6 +83,9 @@ class Session:
     limit_ns: int | None
     terms: dict[str, Any]
     earlier: Earlier
+    leak_variant: str = ""
+    leak_blocks: int = 0
+    leak: Leak | None = None
     ended: str = ""
     cut: bool = False
 
@@ -85,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate.cli.common import run_with_fleet
 
     session = _session(arguments)
-    if session.wanted > len(session.earlier.pairs):
+    if session.wanted > len(session.earlier.pairs) or session.leak_variant:
         run_with_fleet(session.order, lambda fleet, progress: _measure(session, fleet, progress))
     measured = _measured(session)
     if session.cut or measured.usable < _least():
@@ -101,6 +111,7 @@ def _session(arguments: argparse.Namespace) -> Session:
     from perfgate_controller.schedule import slice_length_ns
 
     from perfgate.calibration.make import LEAST_PAIRS, MOST_PAIRS
+    from perfgate.cli.calibrate_leak import leak_variant
     from perfgate.cli.common import open_order, parse_time
     from perfgate.errors import InputError
     from perfgate.gate.policy_load import policy_for
@@ -113,15 +124,30 @@ def _session(arguments: argparse.Namespace) -> Session:
     limit_ns = parse_time(arguments.time_limit, "--time-limit")
     order = open_order(arguments, "calibrate")
     variant = order.variant("--variant", arguments.variant)
-    policy = policy_for(order.scenario.gate, arguments.policy)
+    mode = {} if arguments.mode is None else {"mode": arguments.mode}
+    policy = policy_for(order.scenario.gate, arguments.policy, **mode)
+    slower = leak_variant(arguments, order, policy)
     slice_ns = slice_length_ns(policy, order.scenario, Plan(order.scenario, order.seed).mean_rate)
     terms = make_terms(order.scenario, order.target.name, variant, order.seed, policy, slice_ns, {})
     del terms["host"]
     earlier = read_earlier(arguments.add, terms, policy)
-    return Session(order, policy, slice_ns, variant, arguments.pairs, limit_ns, terms, earlier)
+    return Session(
+        order, policy, slice_ns, variant, arguments.pairs, limit_ns, terms, earlier, slower, arguments.leak_blocks
+    )
 
 
 async def _measure(session: Session, fleet: Any, progress: Any) -> None:
+    """The missing pairs, and the leak."""
+    from perfgate.cli.calibrate_leak import measure_leak
+
+    if session.wanted > len(session.earlier.pairs):
+        await _measure_pairs(session, fleet, progress)
+    if session.leak_variant and not session.cut:
+        about = (session.order, session.policy, session.variant, session.leak_variant, session.leak_blocks)
+        session.leak = await measure_leak(*about, session.limit_ns, fleet, progress)
+
+
+async def _measure_pairs(session: Session, fleet: Any, progress: Any) -> None:
     """The missing pairs. They are in `session.earlier` afterwards, and in the directory."""
     from perfgate_controller.calibrate_loop import Calibration, CalibrationRequest
     from perfgate_controller.calibration_state import State, read_earlier, write_state
@@ -180,6 +206,7 @@ def _conclude(session: Session, measured: Measured, arguments: argparse.Namespac
     """Write the profile and show it."""
     from datetime import UTC, datetime
 
+    from perfgate.calibration.choose import policy_label
     from perfgate.calibration.document import profile_document
     from perfgate.calibration.make import make_profile
     from perfgate.calibration.profile_file import default_path, write_profile
@@ -187,8 +214,8 @@ def _conclude(session: Session, measured: Measured, arguments: argparse.Namespac
 
     order = session.order
     now = datetime.now(UTC).replace(microsecond=0)
-    profile = make_profile(measured, now, order.seed, arguments.days, _tick())
-    path = arguments.profile or default_path(order.target.name, order.scenario, session.policy.name)
+    profile = make_profile(measured, now, order.seed, arguments.days, _tick(), session.leak)
+    path = arguments.profile or default_path(order.target.name, order.scenario, policy_label(session.policy))
     write_profile(path, profile)
     write_profile(order.directory / "profile.json", profile)
     _tidy(order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ def add_parser(subparsers: Subparsers) -> None:
         help="standard: 5 %% margin; quick: for demos and hooks, sees less (default: the scenario's [gate], or standard)",
     )  # fmt: skip
     parser.add_argument(
+        "--mode", choices=("alternation", "duet"), default=None,
+        help="duet: both builds loaded at once; needs a profile by perfgate calibrate --mode duet (default: the "
+        "scenario's [gate], or alternation)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--profile", type=Path, default=None, metavar="FILE",
+        help="the host profile (default: where perfgate calibrate wrote it)",
+    )  # fmt: skip
+    parser.add_argument(
         "--margin", type=float, default=None, metavar="FRACTION", help="0.05 is 5 %%; overrides the policy"
     )
     parser.add_argument(
@@ -48,9 +58,12 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code of the verdict."""
+    from datetime import UTC, datetime
+
     from perfgate_controller.fleet import Fleet
     from perfgate_controller.gate_loop import Gate, GateRequest
 
+    from perfgate.calibration.duet import require_little_leak
     from perfgate.cli.builds import prepare_arms, with_builds
     from perfgate.cli.common import finish, open_order, parse_time, print_gate, run_with_fleet
     from perfgate.gate.comparison import Comparison
@@ -60,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     limit_ns = parse_time(arguments.time_limit, "--time-limit")
     order = open_order(arguments, "gate")
-    overrides = {} if arguments.margin is None else {"margin": arguments.margin}
+    asked = {"mode": arguments.mode, "margin": arguments.margin}
+    overrides = {name: value for name, value in asked.items() if value is not None}
     policy = policy_for(order.scenario.gate, arguments.policy, **overrides)
     arms = prepare_arms(arguments, order, limit_ns)
     order = arms.order
@@ -75,6 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     async def gate(fleet: Fleet, progress: Progress) -> tuple[RunRecord, Comparison]:
+        now = datetime.now(UTC)
+        about = (order.scenario, order.target.name, policy, fleet.host.environment, now, arguments.profile)
+        require_little_leak(*about)
         return await Gate(request, fleet, progress).run()
 
     record, comparison = run_with_fleet(order, gate)
