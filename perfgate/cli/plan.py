@@ -34,6 +34,8 @@ _COLUMNS = 60
 
 
 def add_parser(subparsers: Subparsers) -> None:
+    from perfgate.cli.calibrated import add_profile_arguments
+
     parser = subparsers.add_parser(
         "plan",
         help="show beforehand what a scenario will send, how long it takes, what a gate can see",
@@ -46,6 +48,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--policy", default=None, choices=("standard", "quick"), help="of the gate (default: the scenario's [gate])"
     )
+    add_profile_arguments(parser)
     output = parser.add_mutually_exclusive_group()
     output.add_argument(
         "--csv", default=None, metavar="FILE", help="write the timeline: time_s,operation,count; - is standard output"
@@ -67,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.csv == "-":
         write_csv(sys.stdout, plan, counts)
         return 0
-    outlook = _outlook(plan, counts, arguments.policy)
+    outlook, note = _outlook(plan, counts, arguments)
     if arguments.json:
         import json
 
@@ -76,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         _write_csv_file(Path(arguments.csv), plan, counts)
     drawn = _plot(arguments.plot, plan, counts) if arguments.plot else []
-    print("\n".join([*render(plan, counts, outlook), *drawn]))
+    print("\n".join([*render(plan, counts, outlook, note), *drawn]))
     if arguments.csv:
         print(f"Timeline   {arguments.csv}")
     return 0
@@ -155,8 +158,8 @@ def summary(plan: Plan, counts: Counts, outlook: Outlook) -> dict[str, Any]:
     }
 
 
-def render(plan: Plan, counts: Counts, outlook: Outlook) -> list[str]:
-    """The summary as aligned lines."""
+def render(plan: Plan, counts: Counts, outlook: Outlook, note: str = "") -> list[str]:
+    """The summary as aligned lines. note: on the host profile."""
     from perfgate.arrivals.describe import describe as describe_arrivals
     from perfgate.gate.outlook import describe
     from perfgate.units import format_count, format_duration
@@ -173,7 +176,7 @@ def render(plan: Plan, counts: Counts, outlook: Outlook) -> list[str]:
         ),
         ("Data", _data(plan)),
         ("A run", [f"{format_duration(plan.duration_ns)} of load, after starting and loading the store"]),
-        ("A gate", describe(outlook)),
+        ("A gate", [*describe(outlook), *([note] if note else [])]),
     ]
     lines = [scenario.name, *([f"  {scenario.description}"] if scenario.description else []), ""]
     for title, rows in sections:
@@ -196,10 +199,12 @@ def data_bytes(plan: Plan) -> int:
     return vectors * plan.scenario.data.embedding_dim * 4
 
 
-def _outlook(plan: Plan, counts: Counts, policy: str | None) -> Outlook:
-    """From what is really sent, whatever the pattern: over the duration, of each operation."""
+def _outlook(plan: Plan, counts: Counts, arguments: argparse.Namespace) -> tuple[Outlook, str]:
+    """From what is really sent, whatever the pattern: over the duration, of each operation; and a word on the host
+    profile."""
     import dataclasses
 
+    from perfgate.cli.calibrated import calibrated_here
     from perfgate.gate.outlook import gate_outlook
     from perfgate.gate.policy_load import policy_for
     from perfgate.operation import OPERATIONS
@@ -210,7 +215,8 @@ def _outlook(plan: Plan, counts: Counts, policy: str | None) -> Outlook:
         for operation in plan.scenario.weights
     }
     scenario = dataclasses.replace(plan.scenario, weights=shares)
-    return gate_outlook(scenario, policy_for(scenario.gate, policy), total / (plan.duration_ns / 1e9))
+    policy, choice = calibrated_here(arguments, scenario, policy_for(scenario.gate, arguments.policy))
+    return gate_outlook(scenario, policy, total / (plan.duration_ns / 1e9), choice.profile), choice.note
 
 
 def _rates(plan: Plan, counts: Counts) -> NDArray[np.float64]:
