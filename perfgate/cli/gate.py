@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,11 +18,14 @@ EXAMPLE = """examples:
 Both builds are started as fresh processes, pair after pair, and loaded in turn with the same requests in slices of a
 quarter of a second, in random order. After some of the pairs the rule is asked: PASS, BLOCK, or go on.
 
+Where perfgate calibrate has made a host profile for this scenario, its trim is used; a line says so.
+
 exit codes: 0 PASS, 1 BLOCK (internal), 2 BLOCK (competitive), 3 INVALID, bad input or failure, 4 INCONCLUSIVE"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
     from perfgate.cli.builds import add_build_arguments
+    from perfgate.cli.calibrated import add_profile_arguments
     from perfgate.cli.common import add_load_arguments
 
     parser = subparsers.add_parser(
@@ -44,10 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="duet: both builds loaded at once; needs a profile by perfgate calibrate --mode duet (default: the "
         "scenario's [gate], or alternation)",
     )  # fmt: skip
-    parser.add_argument(
-        "--profile", type=Path, default=None, metavar="FILE",
-        help="the host profile (default: where perfgate calibrate wrote it)",
-    )  # fmt: skip
+    add_profile_arguments(parser)
     parser.add_argument(
         "--margin", type=float, default=None, metavar="FRACTION", help="0.05 is 5 %%; overrides the policy"
     )
@@ -58,6 +57,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code of the verdict."""
+    import dataclasses
     from datetime import UTC, datetime
 
     from perfgate_controller.fleet import Fleet
@@ -65,10 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from perfgate.calibration.duet import require_little_leak
     from perfgate.cli.builds import prepare_arms, with_builds
+    from perfgate.cli.calibrated import calibrated
     from perfgate.cli.common import finish, open_order, parse_time, print_gate, run_with_fleet
     from perfgate.gate.comparison import Comparison
     from perfgate.gate.policy_load import policy_for
-    from perfgate.progress import Progress
+    from perfgate.progress import Note, Progress
     from perfgate.run import RunRecord
 
     limit_ns = parse_time(arguments.time_limit, "--time-limit")
@@ -92,7 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
         now = datetime.now(UTC)
         about = (order.scenario, order.target.name, policy, fleet.host.environment, now, arguments.profile)
         require_little_leak(*about)
-        return await Gate(request, fleet, progress).run()
+        judged, choice = calibrated(arguments, order.scenario, order.target.name, policy, fleet.host.environment)
+        if choice.note:
+            progress.handle(Note(choice.note))
+        record, comparison = await Gate(dataclasses.replace(request, policy=judged), fleet, progress).run()
+        known = {"calibration": choice.note} if choice.note else {}
+        return dataclasses.replace(record, environment={**record.environment, **known}), comparison
 
     record, comparison = run_with_fleet(order, gate)
     record = finish(order, with_builds(record, arms), comparison)
