@@ -64,7 +64,7 @@ def test_a_worse_commit_is_blocked_against_where_it_left_main_and_named(made: St
     assert builds["base"]["commit"] == made.first
     assert builds["base"]["asked"] == "merge-base with main"
     assert builds["candidate"]["commit"] == worse
-    assert [phase[0] for phase in result["record"]["phases"]][:2] == ["build base", "build candidate"]
+    assert [phase["name"] for phase in result["record"]["phases"]][:2] == ["build base", "build candidate"]
 
 
 def test_a_commit_that_does_not_build_ends_before_any_load(made: StoreRepository, tmp_path: Path) -> None:
