@@ -20,6 +20,9 @@ the client's own reading. Measured with a raw-socket client on loopback; `--slow
 
 DEATH_STATUS = 70
 
+CEILING = 0.95
+"""Beyond this quantile of the operation's own times `--slow-fastest` slows nothing: the tail stays as it is."""
+
 
 class Mischief:
     """Applies the switches to requests. Chance comes from a fixed seed."""
@@ -106,8 +109,9 @@ class Mischief:
         wanted_ns = 0.0
         if operation in self._switches.slow_fastest:
             factor, share = self._switches.slow_fastest[operation]
-            ceiling_ns = times.quantile(share)
-            wanted_ns = 0.0 if ceiling_ns is None else min(factor * natural_ns, ceiling_ns)
+            edge_ns, ceiling_ns = times.quantile(share), times.quantile(CEILING)
+            if edge_ns is not None and ceiling_ns is not None and natural_ns <= edge_ns:
+                wanted_ns = min(factor * natural_ns, ceiling_ns)
         if operation in self._switches.slow_slowest:
             factor, share = self._switches.slow_slowest[operation]
             floor_ns = times.quantile(1.0 - share)

@@ -65,7 +65,7 @@ _SWITCHES = (
     (
         "--slow-fastest",
         "OP=FACTOR:SHARE",
-        "the same for the fastest SHARE of the requests, none beyond the slowest of them: the tail stays as it is",
+        "the same for the fastest SHARE of the requests, but none beyond the p95 of all: the tail stays as it is",
     ),
     (
         "--slow-slowest",
