@@ -78,6 +78,7 @@ def environment(directory: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PERFGATE_CACHE": str(directory),
+        "PERFGATE_EVIDENCE": str(directory / "evidence.jsonl"),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'agents'}:{ROOT / 'controller'}",
     }
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from perfgate.gate.comparison import Comparison
+    from perfgate.run import RunRecord
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXAMPLE = """examples:
@@ -53,6 +58,11 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--time-limit", default=None, metavar="TIME", help="hard stop, as 90s, 15m, 1h; there is a verdict in any case"
     )
+    parser.add_argument(
+        "--evidence", default=None, metavar="FILE",
+        help="where the verdict is counted for perfgate certify, or off (default: $PERFGATE_EVIDENCE, or "
+        ".perfgate/evidence.jsonl)",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,12 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate.cli.builds import prepare_arms, with_builds
     from perfgate.cli.calibrated import calibrated
     from perfgate.cli.common import finish, open_order, parse_time, print_gate, run_with_fleet
-    from perfgate.gate.comparison import Comparison
+    from perfgate.evidence.evidence_file import find_file
+    from perfgate.evidence.gate_line import same_build
     from perfgate.gate.policy_load import policy_for
     from perfgate.progress import Note, Progress
-    from perfgate.run import RunRecord
 
     limit_ns = parse_time(arguments.time_limit, "--time-limit")
+    evidence = find_file(arguments.evidence)
     order = open_order(arguments, "gate")
     asked = {"mode": arguments.mode, "margin": arguments.margin}
     overrides = {name: value for name, value in asked.items() if value is not None}
@@ -103,4 +114,18 @@ def run(arguments: argparse.Namespace) -> int:
     record, comparison = run_with_fleet(order, gate)
     record = finish(order, with_builds(record, arms), comparison)
     print_gate(record, comparison, order.directory)
+    if evidence is not None:
+        _keep(evidence, record, comparison, same_build(order.target, *arms.builds.values()))
     return comparison.verdict.exit_code
+
+
+def _keep(path: Path, record: RunRecord, comparison: Comparison, aa: bool) -> None:
+    """Count the verdict. Where that fails the verdict stands all the same, and a warning says so."""
+    from perfgate.evidence.evidence_file import append
+    from perfgate.evidence.gate_line import gate_line
+
+    try:
+        append(path, gate_line(record, comparison, aa))
+    except OSError as error:
+        text = f"this verdict is not counted: {path}: {error.strerror}; name another file with --evidence, or off"
+        print(f"perfgate: warning: {text}", file=sys.stderr)
