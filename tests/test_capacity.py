@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from builders import worker_load
 from gate_values import EMPTY, SEARCH, STORE, Build, pairs
 
 from perfgate.gate.capacity import capacity_check, fell_behind
@@ -106,6 +107,24 @@ def test_a_generator_that_cannot_send_the_rate_is_blamed_and_not_the_store() -> 
     assert reason.code == "generator_busy"
     assert "cannot send the offered 1,000 requests/s" in reason.text
     assert "add workers" in reason.remedy
+
+
+def test_a_load_that_was_cut_while_a_worker_was_at_its_limit_is_put_down_to_the_worker() -> None:
+    """It reads replies late, has no connection free, and so has more under way than the bound."""
+    cut, nothing = queueing(WARMUP_NS, 2000.0, abandoned=300), interval(SLICE_NS, np.empty(0, dtype=np.int64), 0)
+    pair = dataclasses.replace(
+        a_pair(2000.0, 2000.0), warmup=dict.fromkeys(Arm, cut), couples=(Couple(0, Arm.BASE, nothing, nothing),)
+    )
+    for share, code, words in (
+        (0.97, "generator_busy", "requests/s: worker 1 of agent agent-1 used 97 % of its core"),
+        (0.5, "saturated", "the store cannot hold"),
+    ):
+        comparison = capacity_check(dataclasses.replace(pair, workers=(worker_load(busiest_share=share),)), QUICK)
+        assert comparison is not None
+        assert comparison.verdict.word is Word.INVALID
+        (reason,) = comparison.verdict.reasons
+        assert reason.code == code
+        assert words in reason.text
 
 
 def test_a_generator_that_stood_still_in_the_warm_up_alone_is_not_called_too_slow() -> None:

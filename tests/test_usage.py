@@ -90,7 +90,7 @@ def test_only_the_loaded_part_makes_the_shares() -> None:
         meter.sample()
     burn(0.3, meter)
     usage = meter.stop()
-    assert usage.user_ns + usage.system_ns > 200 * MS
+    assert usage.user_ns + usage.system_ns > 2 * usage.cpu_share * usage.loaded_ns
     assert usage.cpu_share < 0.5
     assert usage.loaded_ns < usage.wall_ns / 2
 
@@ -102,6 +102,32 @@ def test_a_run_that_ends_before_its_loaded_part_is_taken_as_a_whole() -> None:
     usage = meter.stop()
     assert usage.known
     assert usage.loaded_ns <= usage.wall_ns + 1
+
+
+@pytest.mark.parametrize("begins", [0, 450])
+def test_the_loaded_part_ends_where_the_load_is_cut(begins: int, one_cpu: int) -> None:
+    """Busy, then cut, then waiting for the last replies; the measured part has begun, or begins in that time."""
+    now = time.monotonic_ns()
+    meter = UsageMeter([(now + begins * MS, now + 10_000 * MS)])
+    meter.start()
+    burn(0.3, meter)
+    cut_ns = time.monotonic_ns() - now
+    while time.monotonic_ns() < now + cut_ns + 600 * MS:
+        meter.sample(cut=True)
+        time.sleep(0.02)
+    usage = meter.stop()
+    assert usage.loaded_ns < cut_ns + 50 * MS
+    assert usage.busiest_share >= usage.cpu_share > 0
+
+
+def test_what_comes_before_the_first_request_is_not_loaded() -> None:
+    now = time.monotonic_ns()
+    meter = UsageMeter([(now + 10_000 * MS, now + 20_000 * MS)], begins_ns=now + 200 * MS)
+    meter.start()
+    burn(0.5, meter)
+    meter.sample(cut=True)
+    usage = meter.stop()
+    assert usage.wall_ns - usage.loaded_ns > 190 * MS
 
 
 def test_collections_count_in_slices_alone() -> None:

@@ -104,16 +104,17 @@ class NativePlayer:
         gc.freeze()
         gc.disable()  # a collection would delay no request, but keep replies from being looked at
         try:
-            usage = await self._run(measured_windows(part.segments, start_ns))
+            usage = await self._run(measured_windows(part.segments, start_ns), start_ns)
         finally:
             gc.enable()
             gc.unfreeze()
         return self._report(usage)
 
-    async def _run(self, measured: list[Window]) -> Usage:
+    async def _run(self, measured: list[Window], start_ns: int) -> Usage:
         """The engine's thread from its start to its end."""
         thread = EngineThread(lambda: self._library.run(self._engine))
-        meter = UsageMeter(measured, {"engine": thread.native_id, "feeder": threading.get_native_id()})
+        threads = {"engine": thread.native_id, "feeder": threading.get_native_id()}
+        meter = UsageMeter(measured, threads, start_ns)
         meter.start()
         try:
             thread.go()
@@ -121,7 +122,7 @@ class NativePlayer:
             while not await thread.ended_within(self._turn_ns / NS_PER_S):
                 self._turn()
                 if (now := monotonic_ns()) - sampled_ns >= SAMPLE_NS:
-                    meter.sample()
+                    meter.sample(cut=bool(self._state.saturated or self._state.ending))
                     sampled_ns = now
         finally:
             self._library.stop(self._engine, 0)  # does nothing, unless nobody waits for this run any more
@@ -173,5 +174,5 @@ class NativePlayer:
 def slots_for(part: Part) -> int:
     """How many requests may be known to the engine at once: twice what is under way at most and what is ahead; a power of
     two. No more than that: what is used again soon stays in the processor's caches."""
-    most = 0 if part.closed_loop else 2 * part.backlog + round(part.send_rate / 2)
+    most = 0 if part.closed_loop else 2 * part.backlog + round(min(part.send_rate, part.backlog_most) / 2)
     return 1 << (most + 2 * CLOSED_LOOP_AHEAD - 1).bit_length()

@@ -12,6 +12,8 @@ from perfgate.targets.adapter import Adapter
 from perfgate.units import NS_PER_S
 
 BACKLOG_MIN = 1_000
+BACKLOG_MOST = 100_000
+"""More than a worker can send in a second: a longer queue would take memory and tell nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Part:
     drain_ns: int = NS_PER_S
     lost_ns: int = NS_PER_S
     backlog_min: int = BACKLOG_MIN
-    backlog_most: int = 1_000_000
+    backlog_most: int = BACKLOG_MOST
 
     @property
     def rate(self) -> float:
@@ -51,5 +53,5 @@ class Part:
 
     @property
     def backlog(self) -> int:
-        """Requests under way to one store at which the load is cut: about a second's."""
+        """Requests under way to one store at which the load is cut: about a second's, within its bounds."""
         return min(max(self.backlog_min, round(self.rate)), self.backlog_most)

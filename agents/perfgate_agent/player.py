@@ -85,7 +85,7 @@ class Player:
         self._fill(AHEAD)
         for pool in self._pools.values():
             pool.refused_since_ns = 0  # what was refused before the start says nothing of the run
-        self._meter = UsageMeter(measured_windows(part.segments, start_ns))
+        self._meter = UsageMeter(measured_windows(part.segments, start_ns), begins_ns=start_ns)
         self._meter.start()
         gc.freeze()
         gc.disable()  # no collection inside a measured slice
@@ -252,7 +252,7 @@ class Player:
         """Timeouts, a lost store, and the end of patience."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            self._meter.sample()
+            self._meter.sample(cut=self._saturated or bool(self._give_up_ns))
             now = monotonic_ns()
             for pool in self._pools.values():
                 pool.sweep(now, self._part.timeout_ns)

@@ -31,6 +31,8 @@ SAMPLE_NS = 50 * NS_PER_MS
 """About how often a player samples. Longer gaps in which the process did nothing are standstills."""
 WINDOW_NS = 250 * NS_PER_MS
 """The CPU share is taken window by window: as long as a slice, since bursts of load may be as short."""
+SHORT_WINDOW_NS = 20 * NS_PER_MS
+"""The last one of a load that was cut may be as short."""
 BUSIEST = 0.1
 PR_GET_TIMERSLACK = 30
 
@@ -62,17 +64,23 @@ class UsageMeter:
     """For one run. `start`, `sample` and `stop` are called by the same thread; `stop` more than once does no harm.
 
     measured: the measured slices on the monotonic clock, in order; the loaded part lasts from the first's start to the
-    last's end, or all of the run where there is none. threads: native ids by name; the first is the thread that sends and
-    receives (default: the one that starts the meter, as `main`).
+    last's end, or all of the run where there is none, or which ends before. threads: native ids by name; the first is the
+    thread that sends and receives (default: the one that starts the meter, as `main`). begins_ns: when the first request
+    is due, before the measured ones or with them.
     """
 
-    def __init__(self, measured: Sequence[Window] = (), threads: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, measured: Sequence[Window] = (), threads: Mapping[str, int] | None = None, begins_ns: int = 0
+    ) -> None:
         self._measured = sorted(measured)
         self._threads = dict(threads or {"main": threading.get_native_id()})
         self._hot = next(iter(self._threads.values()))
         self._from_ns = self._measured[0][0] if self._measured else 0
         self._until_ns = max(end for _, end in self._measured) if self._measured else 0
         self._windows = _Windows()
+        self._early = _Windows()  # of the time before the loaded part
+        self._begins_ns = begins_ns
+        self._first: _Reading | None = None
         self._loaded: _Reading | None = None
         self._unloaded: _Reading | None = None
         self._standstill_ns = 0
@@ -86,13 +94,23 @@ class UsageMeter:
         self._previous = (self._began.at_ns, process_time_ns(), self._waits())
         gc.callbacks.append(self._collected)
 
-    def sample(self) -> None:
-        """Nothing once the loaded part is over."""
+    def sample(self, cut: bool = False) -> None:
+        """Nothing once the loaded part is over. cut: load was given up, so that it ends here, or never begins: waiting for
+        the last replies must not dilute what came before."""
         if self._unloaded is not None:
             return
         now = monotonic_ns()
+        if self._first is None and now >= self._begins_ns:
+            self._first = self._read()
+            self._early.begin(self._first.at_ns, self._first.cores)
+        if cut:
+            (self._windows if self._loaded else self._early).take(now, self._cores(), SHORT_WINDOW_NS)
+            self._unloaded = self._read()
+            return
         if now < self._from_ns:
             self._previous = (now, process_time_ns(), self._waits())
+            if self._first is not None:
+                self._early.take(now, self._cores())
             return
         if self._loaded is None:
             self._loaded = self._read()
@@ -154,7 +172,7 @@ class UsageMeter:
     def _compute(self) -> Usage:
         ended = self._read()
         before, after = self._began.rusage, ended.rusage
-        first = self._loaded or self._began
+        first = self._loaded or self._first or self._began
         last = self._unloaded or ended
         loaded_ns = max(1, last.at_ns - first.at_ns)
         share = max(new - old for new, old in zip(last.cores, first.cores, strict=True)) / loaded_ns
@@ -173,7 +191,7 @@ class UsageMeter:
             peak_rss_bytes=after.ru_maxrss * 1024,
             loaded_ns=loaded_ns,
             cpu_share=share,
-            busiest_share=self._windows.busiest(share),
+            busiest_share=(self._windows if self._loaded else self._early).busiest(share),
             waiting_share=None if waiting is None else min(1.0, waiting / loaded_ns),
             steal_share=stolen_share(_sum(first.ticks, own), _sum(last.ticks, own)),
             host_steal_share=stolen_share(_sum(first.ticks, ["cpu"]), _sum(last.ticks, ["cpu"])),
@@ -196,10 +214,10 @@ class _Windows:
     def begin(self, at_ns: int, cores: tuple[float, ...]) -> None:
         self._at_ns, self._cores = at_ns, cores
 
-    def take(self, at_ns: int, cores: tuple[float, ...]) -> None:
+    def take(self, at_ns: int, cores: tuple[float, ...], least_ns: int = WINDOW_NS) -> None:
         """Closes the window once it is long enough."""
         length = at_ns - self._at_ns
-        if length < WINDOW_NS:
+        if length < least_ns:
             return
         share = max(new - old for new, old in zip(cores, self._cores, strict=True)) / length
         self._seen[min(1_000, max(0, round(share * 1_000)))] += length

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from perfgate.address import Address
 from perfgate.errors import FleetError, PerfgateError, TargetError
+from perfgate.gate.generator import cut_reason
 from perfgate.gate.policy import Policy
 from perfgate.interval_log import IntervalWriter
 from perfgate.load_report import LoadReport
@@ -89,8 +90,16 @@ class LoadRun:
         if any(report.lost for report in self._reports):
             return "the store stopped taking connections"
         if any(report.saturated for report in self._reports):
-            return "the store fell so far behind the offered rate that load was stopped"
+            return self._why_cut(collector)
         return ""
+
+    def _why_cut(self, collector: Collector) -> str:
+        """More was under way than the bound: whose doing that was."""
+        recorded = [collector.segment(segment.number) for segment in self._segments]
+        fault = cut_reason(recorded, collector.workers(self._reports), self._request.policy)
+        if fault is None:
+            return "the store fell so far behind the offered rate that load was stopped"
+        return f"the load generator fell so far behind that load was stopped: {fault.text}; {fault.remedy}"
 
     async def _load(self, collector: Collector, address: Address) -> list[LoadResult]:
         request = self._request

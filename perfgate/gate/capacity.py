@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perfgate.gate.comparison import Comparison
-from perfgate.gate.generator import BUSY_REMEDY, spoilt_reason
+from perfgate.gate.generator import BUSY_REMEDY, cut_reason, spoilt_reason
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Reason, Verdict, Word
 from perfgate.interval import Interval
@@ -43,6 +44,9 @@ def capacity_check(pair: Pair, policy: Policy) -> Comparison | None:
     held = {arm: held_rate(pair, arm) for arm in Arm}
     if not any(rate.saturated for rate in held.values()):
         return None
+    if fault := cut_reason(pair.warmup.values(), pair.workers, policy):
+        verdict = Verdict(Word.INVALID, (_own_limit(held, fault),), policy.competitive)
+        return Comparison(policy, pairs=1, look=0, final=True, effects=(), verdict=verdict)
     only_candidate = held[Arm.CANDIDATE].saturated and not held[Arm.BASE].saturated
     verdict = _candidate_alone(held, policy) if only_candidate else _saturated(held, policy)
     return Comparison(policy, pairs=1, look=0, final=True, effects=(), verdict=verdict)
@@ -81,6 +85,12 @@ def _generator_overload(pair: Pair, policy: Policy) -> Reason | None:
             more = f" ({why.text})" if why and why.code != "generator_lag" else ""
             return Reason("generator_busy", text + more, BUSY_REMEDY)
     return None
+
+
+def _own_limit(held: Mapping[Arm, Held], fault: Reason) -> Reason:
+    offered = max(rate.offered for rate in held.values())
+    text = f"the load generator cannot send the offered {offered:,.0f} requests/s: {fault.text}"
+    return dataclasses.replace(fault, text=text)
 
 
 def fell_behind(interval: Interval, share: float = BACKLOG_SHARE) -> bool:
