@@ -10,7 +10,7 @@ from builders import worker_load
 from gate_values import EMPTY, SEARCH, STORE, Build, pairs
 
 from perfgate.gate.capacity import capacity_check, fell_behind
-from perfgate.gate.policy_load import QUICK
+from perfgate.gate.policy_load import QUICK, policy_for
 from perfgate.gate.verdict import Word
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval, OperationInterval
@@ -81,6 +81,13 @@ def test_a_store_that_does_not_hold_the_rate_is_invalid_with_the_rate_it_held(ca
     assert held == pytest.approx(capacity, rel=0.05)
     asked = float(reason.remedy.split("rate to ")[1].split(" ")[0].replace(",", ""))
     assert asked == pytest.approx(0.7 * held, abs=1)
+    assert "alternation" not in reason.remedy
+
+
+def test_builds_that_do_not_hold_the_rate_at_once_may_do_so_in_turn() -> None:
+    comparison = capacity_check(a_pair(600.0, 600.0), policy_for({}, "quick", mode="duet"))
+    assert comparison is not None
+    assert "alternation" in comparison.verdict.reasons[0].remedy
 
 
 def test_a_candidate_alone_that_does_not_hold_the_rate_blocks_on_throughput() -> None:

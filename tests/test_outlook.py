@@ -12,6 +12,7 @@ from scipy import stats
 
 from perfgate.gate.outlook import describe, detectable, gate_outlook, standard_error, student_quantile
 from perfgate.gate.policy import Policy
+from perfgate.gate.policy_load import policy_for
 from perfgate.scenario import parse_scenario
 
 SCENARIO = parse_scenario(
@@ -66,3 +67,6 @@ def test_the_outlook_covers_every_operation_and_the_time_of_all_looks() -> None:
     assert outlook.longest_ns == 30 * (2 + 2 * 10) * 1_000_000_000
     assert outlook.shortest_ns == 12 * (2 + 2 * 10) * 1_000_000_000
     assert "12 to 30 pairs" in describe(outlook)[0]
+    duet = gate_outlook(SCENARIO, policy_for({}, mode="duet"), mean_rate=1200)
+    assert duet.longest_ns == 36 * (2 + 20) * 1_000_000_000
+    assert [sight.requests for sight in duet.sights] == [6_400] * 3

@@ -130,4 +130,6 @@ def _saturated(held: Mapping[Arm, Held], policy: Policy) -> Verdict:
         f"{slowest.held:,.0f}/s, so latencies would only show the length of its queue"
     )
     remedy = f"set [arrival] rate to {ADVISED * slowest.held:,.0f} (70 % of what it held) or give the store more cores"
+    if policy.mode == "duet":
+        remedy += '; both builds were loaded at once, so mode = "alternation" may hold it, too'
     return Verdict(Word.INVALID, (Reason("saturated", text, remedy, "throughput"),), policy.competitive)

@@ -66,7 +66,8 @@ def gate_outlook(
 ) -> Outlook:  # fmt: skip
     """The outlook for a scenario sent at `mean_rate` requests a second. profile: of this host, scenario and policy, where
     there is one: its figures take the place of what is assumed otherwise."""
-    pair_ns = profile.pair_ns if profile else ASSUMED_START_NS + 2 * (policy.warmup_ns + policy.measured_ns)
+    turns = 1 if policy.mode == "duet" else 2
+    pair_ns = profile.pair_ns if profile else ASSUMED_START_NS + turns * (policy.warmup_ns + policy.measured_ns)
     return Outlook(
         policy=policy.name,
         statistic=policy.primary,

@@ -39,12 +39,8 @@ class Policy:
     min_offered: float = 0.99  # share of the due requests that the generator must have sent
     min_pairs: int = 12  # usable pairs under which no verdict but INVALID is given
     inconclusive: str = "warn"  # or "block": what CI does with an undecided run
-    mode: str = (
-        "alternation"  # works on every host; "duet", both builds at once, only where they hardly disturb each other
-    )
-    max_leak: float = (
-        0.10  # of a slowdown of one build may show in the other in a duet: it hides as much of a regression
-    )
+    mode: str = "alternation"  # works on every host; "duet", both at once, only where they hardly disturb each other
+    max_leak: float = 0.10  # of a slowdown that may show in the other build in a duet: as much of it is hidden
     starts: int = (
         0  # a fresh process for each pair; m: so many a build serve all pairs, where each takes a minute to load
     )

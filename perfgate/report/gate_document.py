@@ -145,7 +145,8 @@ def _evidence(record: RunRecord, comparison: Comparison) -> tuple[tuple[str, str
             f"{source} {share * 100:.0f} %" for source, share in comparison.variance if math.isfinite(share)
         )
         facts.append(("noise comes from", shares))
-    facts.append(("policy", f"{comparison.policy.name}, margin {short_percent(comparison.policy.margin)}"))
+    mode = ", both builds loaded at once (duet)" if comparison.policy.mode == "duet" else ""
+    facts.append(("policy", f"{comparison.policy.name}, margin {short_percent(comparison.policy.margin)}{mode}"))
     return (*facts, *shared.phases(record))
 
 
