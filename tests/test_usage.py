@@ -120,6 +120,15 @@ def test_the_loaded_part_ends_where_the_load_is_cut(begins: int, one_cpu: int) -
     assert usage.busiest_share >= usage.cpu_share > 0
 
 
+def test_a_load_that_is_given_up_before_its_first_request_has_used_what_it_has() -> None:
+    meter = UsageMeter(begins_ns=time.monotonic_ns() + 60_000 * MS)
+    meter.start()
+    meter.sample(cut=True)
+    usage = meter.stop()
+    assert usage.known
+    assert 0 <= usage.busiest_share <= 1
+
+
 def test_what_comes_before_the_first_request_is_not_loaded() -> None:
     now = time.monotonic_ns()
     meter = UsageMeter([(now + 10_000 * MS, now + 20_000 * MS)], begins_ns=now + 200 * MS)

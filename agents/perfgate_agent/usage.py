@@ -104,7 +104,8 @@ class UsageMeter:
             self._first = self._read()
             self._early.begin(self._first.at_ns, self._first.cores)
         if cut:
-            (self._windows if self._loaded else self._early).take(now, self._cores(), SHORT_WINDOW_NS)
+            if self._first is not None:
+                (self._windows if self._loaded else self._early).take(now, self._cores(), SHORT_WINDOW_NS)
             self._unloaded = self._read()
             return
         if now < self._from_ns:
