@@ -12,8 +12,11 @@ from perfgate.address import Address
 
 
 @contextlib.asynccontextmanager
-async def relayed(port: int, path: Path | None = None, tls: ssl.SSLContext | None = None) -> AsyncIterator[Address]:
-    """Passes every connection on to the store at `port` of this machine; yields where it listens itself."""
+async def relayed(
+    port: int, path: Path | None = None, tls: ssl.SSLContext | None = None, listen: int = 0
+) -> AsyncIterator[Address]:
+    """Passes every connection on to the store at `port` of this machine; yields where it listens itself: on a Unix socket
+    or a port (0: any)."""
     tasks: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +27,7 @@ async def relayed(port: int, path: Path | None = None, tls: ssl.SSLContext | Non
     if path is not None:
         server, address = await asyncio.start_unix_server(accept, path), Address.unix(str(path))
     else:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(accept, "127.0.0.1", listen, ssl=tls)
         address = Address("127.0.0.1", server.sockets[0].getsockname()[1], tls=tls is not None)
     try:
         yield address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from relay import relayed
 
 from perfgate.address import Address
 
+RELAYED = Path(__file__).with_name("relayed_store.py")
+WHERE = {"tls": '"--port", "{port}", "--certificate", "CERTIFICATE"', "socket": '"--socket", "{socket}"'}
 INSECURE = "the store's certificate was not checked"
 
 
@@ -94,6 +97,25 @@ async def test_a_run_that_checked_no_certificate_says_so(tmp_path: Path, cache: 
     assert warning.startswith(INSECURE)
     assert INSECURE in " ".join(done.stdout.split())
     assert INSECURE in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.parametrize("how", ["tls", "socket"])
+def test_a_store_that_is_started_may_listen_with_tls_or_on_a_unix_socket(
+    how: str, tmp_path: Path, cache: Path, certificate: Path
+) -> None:
+    """It serves a copy of its loaded data, too, which it saves when it is stopped."""
+    scenario, target = write_scenario(tmp_path, seconds=1), write_target(tmp_path)
+    text = target.read_text().replace('"-m", "perfgate.store", "--port", "{port}"', f'"{RELAYED}", {WHERE[how]}')
+    if how == "tls":
+        text = text.replace("CERTIFICATE", str(certificate)).replace("[host]", "[host]\ntls = true")
+        text += f'\n[tls]\nca_file = "{certificate}"\nserver_name = "{NAME}"\n'
+    target.write_text(text)
+    sockets = set(Path(tempfile.gettempdir()).glob("perfgate-*"))
+    words = ["run", str(scenario), "--target", str(target), "--out", str(tmp_path / "out"), "--warmup", "0s"]
+    done = perfgate(words, cache)
+    assert done.returncode == 0, done.stdout + done.stderr
+    check_all_answered(tmp_path)
+    assert not set(Path(tempfile.gettempdir()).glob("perfgate-*")) - sockets, "its socket's directory is gone"
 
 
 async def test_a_unix_socket_that_is_not_there_is_one_message(tmp_path: Path, cache: Path) -> None:

@@ -1,8 +1,9 @@
 """What the benchmark reads from the outputs of other load generators, as each really printed them (tests/golden/peers).
 
-Versions: wrk 4.1.0, h2load of nghttp2 1.52.0, vegeta 12.13.0, hey 0.1.5, Locust 2.47.0, aiohttp 3.14.5; one second each, of 2 or 4 connections against
-nginx, by the commands of benchmarks/speed/tools.py: `closed` without a rate, `paced` at 200/s, `missing` on a path that is
-answered 404, `nobody` on a port where nobody listens, `closing` against a server that closes instead of answering.
+Versions: wrk 4.1.0, h2load of nghttp2 1.52.0, vegeta 12.13.0, hey 0.1.5, Locust 2.47.0, aiohttp 3.14.5; one second each,
+of 2 or 4 connections against nginx, by the commands of benchmarks/speed/tools.py: `closed` without a rate, `paced` at
+200/s, `missing` on a path that is answered 404, `nobody` on a port where nobody listens, `closing` against a server that
+closes instead of answering.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ async def test_a_build_is_loaded_once_and_each_process_has_a_copy_of_its_own(hos
     assert (first.memories, first.reused, again.memories, again.reused) == (100, False, 100, True)
     assert stages == ["loading default"]
     (base, one), (_, two) = await host.launch([build, build])
-    assert one.start.port < two.start.port
+    assert one.start.address.port < two.start.address.port
     assert one.start.data_dir != two.start.data_dir
     adapter = build.adapter(one.start.address)
     await exchange(one.start.address, adapter.encode_load(0).replace(b'"n0"', b'"x0"'), 5.0)

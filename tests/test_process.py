@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ from load_cases import PlainAdapter
 from perfgate_agent.ports import free_ports
 from perfgate_agent.process import Start, StoreProcess, fill_command, start_process
 
+from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.targets.model import HostSpec
 
@@ -29,6 +31,7 @@ while True:
     connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
     connection.close()
 """
+AT = Address("127.0.0.1", 17)
 STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER
 PARENT = """
 import subprocess, sys
@@ -45,7 +48,7 @@ def started(directory: Path, code: str, *arguments: str, port: int = 0, **spec: 
     port = port or free_ports(1)[0]
     host = HostSpec(**{**values, **spec})  # type: ignore[arg-type]
     command = (sys.executable, "-c", textwrap.dedent(code), *(arguments or (str(port),)))
-    return Start(command, host, port, directory, directory / "store.log", ())
+    return Start(command, host, Address("127.0.0.1", port), directory, directory / "store.log", ())
 
 
 async def ready(start: Start) -> StoreProcess:
@@ -114,7 +117,7 @@ async def test_a_stale_server_does_not_answer_for_the_store(tmp_path: Path) -> N
     start = started(tmp_path, "import time; time.sleep(600)")
     async with ended(await start_process(start, {})) as process:
         taken = FaultServer(always(OK))
-        taken.port = start.port
+        taken.port = start.address.port
         async with taken:
             with pytest.raises(TargetError, match=f"answered by another process .pid {os.getpid()}."):
                 await process.await_ready(PlainAdapter())
@@ -128,7 +131,7 @@ async def test_a_store_that_ends_at_its_start_is_reported_with_its_last_words(tm
 
 async def test_a_program_that_is_not_there_is_reported(tmp_path: Path) -> None:
     start = started(tmp_path, "")
-    start = Start(("/nowhere/store",), start.spec, start.port, start.data_dir, start.log, ())
+    start = Start(("/nowhere/store",), start.spec, start.address, start.data_dir, start.log, ())
     process = await start_process(start, {})
     with pytest.raises(TargetError, match="cannot start /nowhere/store: No such file"):
         await process.await_ready(PlainAdapter())
@@ -174,12 +177,32 @@ async def test_a_store_dies_with_the_process_that_started_it(tmp_path: Path) -> 
     assert await gone(store)
 
 
+async def test_a_store_on_a_unix_socket_is_awaited_and_identified(tmp_path: Path) -> None:
+    path = tmp_path / "a store"
+    code = SERVER.replace('create_server(("127.0.0.1", int(sys.argv[1])))', "socket(socket.AF_UNIX)") + "\n"
+    code = code.replace("print(", "server.bind(sys.argv[1]); server.listen(); print(")
+    start = dataclasses.replace(started(tmp_path, code, str(path)), address=Address.unix(str(path)))
+    async with ended(await ready(start)) as process:
+        assert process.start_ns > 0
+        with pytest.raises(TargetError, match=rf"socket {path} is taken already \(pid {process.pid}\)"):
+            await start_process(start, {})
+        assert fill_command(["--at={socket}"], start.address, tmp_path, 8) == (f"--at={path}",)
+
+
+async def test_a_stranger_on_the_socket_does_not_answer_for_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    start = dataclasses.replace(started(tmp_path, "import time; time.sleep(600)"), address=Address.unix(str(path)))
+    async with ended(await start_process(start, {})) as process, FaultServer(always(OK), path=path):
+        with pytest.raises(TargetError, match=f"answered by another process .pid {os.getpid()}."):
+            await process.await_ready(PlainAdapter())
+
+
 def test_placeholders_are_filled_in(tmp_path: Path) -> None:
-    filled = fill_command(["{python}", "--at={port}", "{data_dir}", "{embedding_dim}"], 17, tmp_path, 8)
+    filled = fill_command(["{python}", "--at={port}", "{data_dir}", "{embedding_dim}"], AT, tmp_path, 8)
     assert filled == (sys.executable, "--at=17", str(tmp_path), "8")
 
 
 @pytest.mark.parametrize("part", ["{prt}", "{", "{0}"])
 def test_placeholders_that_do_not_exist_are_refused(part: str, tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"bad placeholder .*there are {python}, {port}, {data_dir}, {embedding_dim}"):
-        fill_command([part], 17, tmp_path, 8)
+        fill_command([part], AT, tmp_path, 8)

@@ -99,6 +99,10 @@ def test_every_adapter_has_a_form_and_every_form_an_adapter() -> None:
         (edited('["serve", "--port", "{port}"]', "[]"), "host.command = [] must be a list of at least 1"),
         (edited("[host]", "[host]\nstart_timeout_seconds = -1"), "host.start_timeout_seconds = -1 must be greater than 0"),
         (edited("[host]", '[host]\nstop_signal = "TERMN"'), "host.stop_signal"),
+        (
+            edited('["serve", "--port", "{port}"]', '["serve", "{socket}"]\ntls = true'),
+            "host.tls = true, but the command names {socket}",
+        ),
         (edited('"engram"', '"engram"\noperations = []'), "operations = [] must be a list of at least 1"),
         (
             edited('"engram"', '"engram"\noperations = ["recall", "pattern_completion"]'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from perfgate_agent.configuration import AgentConfiguration, share_cpus
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.ports import free_ports
 from perfgate_agent.probe import exchange
-from perfgate_agent.process import Start, StoreProcess, fill_command, start_process
+from perfgate_agent.process import LOOPBACK, Start, StoreProcess, fill_command, start_process
 from perfgate_agent.samples import find_samples
 
 
@@ -61,6 +62,12 @@ class Build:
         """The directory that {artifact} stands for; empty where the variant has none."""
         return self.target.artifacts.get(self.variant, "")
 
+    @property
+    def on_socket(self) -> bool:
+        """Whether it is told to listen on a Unix socket."""
+        words = (*self.spec.command, *self.arguments, *self.spec.environment.values())
+        return any("{socket}" in word for word in words)
+
     def adapter(self, address: Address) -> Adapter:
         return make_adapter(self.target, self.dataset, address.host, address.port)
 
@@ -73,6 +80,7 @@ class Host:
         self._directory = directory
         self._handles = itertools.count(1)
         self._installed: dict[tuple[str, str, str], tuple[Path, Installed]] = {}
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None
         self.processes: dict[int, StoreProcess] = {}
 
     async def install(self, build: Build, progress: Callable[[str, float], None]) -> Installed:
@@ -140,15 +148,18 @@ class Host:
         await asyncio.gather(*(process.wait() for process in self.processes.values()))
         self.processes.clear()
         await asyncio.to_thread(shutil.rmtree, self._directory, True)
+        if self._sockets is not None:
+            self._sockets.cleanup()
 
     async def _start(
         self, build: Build, data: Path, port: int, log: Path, handle: int, cpus: tuple[int, ...]
     ) -> StoreProcess:
-        about = (port, data, build.scenario.data.embedding_dim, build.artifact)
+        address = self._address(build, port, handle)
+        about = (address, data, build.scenario.data.embedding_dim, build.artifact)
         command = fill_command((*build.spec.command, *build.arguments), *about)
         names, values = build.spec.environment.keys(), build.spec.environment.values()
         environment = dict(zip(names, fill_command(list(values), *about), strict=True))
-        start = Start(command, build.spec, port, data, log, cpus)
+        start = Start(command, build.spec, address, data, log, cpus)
         process = await start_process(start, environment)
         self.processes[handle] = process
         try:
@@ -157,6 +168,14 @@ class Host:
             process.kill()
             raise
         return process
+
+    def _address(self, build: Build, port: int, handle: int) -> Address:
+        """Where a new process is to listen. Paths of Unix sockets are short, so they lie in a directory of their own."""
+        if not build.on_socket:
+            return build.target.tls.applied(Address(LOOPBACK, port, tls=build.spec.tls))
+        if self._sockets is None:
+            self._sockets = tempfile.TemporaryDirectory(prefix="perfgate-")
+        return Address.unix(f"{self._sockets.name}/{handle}")
 
     async def _data_for(self, build: Build, data: Path) -> Path:
         if not build.spec.copyable:
@@ -174,7 +193,7 @@ class Host:
         try:
             count = adapter.read_count(*await exchange(process.start.address, adapter.encode_count(), 10.0))
         except (OSError, ValueError) as error:
-            raise TargetError(f"the fresh store on port {process.start.port} could not be counted: {error}") from error
+            raise TargetError(f"the fresh store on {process.start.place} could not be counted: {error}") from error
         expected = build.scenario.data.num_nodes
         if count != expected:
             raise TargetError(

@@ -1,4 +1,4 @@
-"""Ports that are free, and who owns one that is taken."""
+"""Ports that are free, and who owns one that is taken, or a Unix socket."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 from pathlib import Path
 
 LISTEN = "0A"
+ACCEPTS = 0x10000
+"""Flag of a listening socket in /proc/net/unix (__SO_ACCEPTCON of linux/net.h)."""
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
@@ -23,14 +25,15 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
             candidate.close()
 
 
-def listeners(port: int) -> set[int]:
-    """The pids that hold a listening TCP socket on `port`, as far as this user may see them (Linux, /proc)."""
-    inodes = _listening_inodes(port)
+def listeners(where: int | str) -> set[int]:
+    """The pids that listen on a TCP port, or on the Unix socket of a path, as far as this user may see them (Linux,
+    /proc)."""
+    inodes = _listening_inodes(where)
     return {pid for pid in _pids() if inodes & _socket_inodes(pid)} if inodes else set()
 
 
-def is_listening(port: int) -> bool:
-    return bool(_listening_inodes(port))
+def is_listening(where: int | str) -> bool:
+    return bool(_listening_inodes(where))
 
 
 def descendants(root: int) -> set[int]:
@@ -51,7 +54,20 @@ def descendants(root: int) -> set[int]:
     return found
 
 
-def _listening_inodes(port: int) -> set[str]:
+def _listening_inodes(where: int | str) -> set[str]:
+    return _unix_inodes(where) if isinstance(where, str) else _tcp_inodes(where)
+
+
+def _unix_inodes(path: str) -> set[str]:
+    """Lines: address, references, protocol, flags, type, state, inode, path."""
+    try:
+        lines = [line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    except OSError:
+        return set()
+    return {line[6] for line in lines if len(line) == 8 and line[7] == path and int(line[3], 16) & ACCEPTS}
+
+
+def _tcp_inodes(port: int) -> set[str]:
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

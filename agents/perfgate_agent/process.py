@@ -28,28 +28,35 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a process is started with. `command` has its placeholders filled in."""
+    """What a process is started with. `command` has its placeholders filled in. address: where it is to answer, on this
+    machine."""
 
     command: tuple[str, ...]
     spec: HostSpec
-    port: int
+    address: Address
     data_dir: Path
     log: Path
     cpus: tuple[int, ...]
 
     @property
-    def address(self) -> Address:
-        """Where it answers."""
-        return Address(LOOPBACK, self.port)
+    def where(self) -> int | str:
+        """The port, or the path of the Unix socket."""
+        return self.address.path or self.address.port
+
+    @property
+    def place(self) -> str:
+        """The same for messages."""
+        return f"socket {self.address.path}" if self.address.path else f"port {self.address.port}"
 
 
 def fill_command(
-    command: Sequence[str], port: int, data_dir: Path, embedding_dim: int, artifact: str = ""
+    command: Sequence[str], address: Address, data_dir: Path, embedding_dim: int, artifact: str = ""
 ) -> tuple[str, ...]:
     """Replace the placeholders of a target file. Raises TargetError for one that does not exist, and for {artifact} where
     the variant has none."""
     values: dict[str, object] = {
-        "python": sys.executable, "port": port, "data_dir": data_dir, "embedding_dim": embedding_dim,
+        "python": sys.executable, "port": address.port, "data_dir": data_dir, "embedding_dim": embedding_dim,
+        "socket": address.path,
     }  # fmt: skip
     if artifact:
         values["artifact"] = artifact
@@ -100,8 +107,8 @@ class StoreProcess:
             return ""
 
     async def await_ready(self, adapter: Adapter) -> None:
-        """Until it answers on its own port. Raises TargetError when it ends first, lets the time pass, or when another
-        process owns the port."""
+        """Until it answers on its own port or socket. Raises TargetError when it ends first, lets the time pass, or when another
+        process owns that."""
         deadline = self._began_ns + self.start.spec.start_timeout_ns
         while not await self._answers(adapter):
             if self._process.returncode is not None:
@@ -112,14 +119,14 @@ class StoreProcess:
             if time.monotonic_ns() > deadline:
                 seconds = self.start.spec.start_timeout_ns / 1e9
                 raise TargetError(
-                    f"the store did not answer on port {self.start.port} within start_timeout_seconds = {seconds:g}; "
+                    f"the store did not answer on {self.start.place} within start_timeout_seconds = {seconds:g}; "
                     f"its last words: {self.last_output() or '(none)'}"
                 )
             await asyncio.sleep(POLL_S)
         self.start_ns = time.monotonic_ns() - self._began_ns
 
     async def _answers(self, adapter: Adapter) -> bool:
-        if not is_listening(self.start.port):
+        if not is_listening(self.start.where):
             return False
         self.check_owner()
         try:
@@ -129,13 +136,13 @@ class StoreProcess:
         return status < 300
 
     def check_owner(self) -> None:
-        """Raises TargetError when somebody else listens on the port: a stale server must not answer for this one."""
-        owners = listeners(self.start.port)
+        """Raises TargetError when somebody else listens there: a stale server must not answer for this one."""
+        owners = listeners(self.start.where)
         if owners and not owners <= descendants(self.pid):
             strangers = ", ".join(map(str, sorted(owners - descendants(self.pid))))
             raise TargetError(
-                f"port {self.start.port} is answered by another process (pid {strangers}), not by the store that was "
-                f"started (pid {self.pid}); stop it, or let the store use the port it is given"
+                f"{self.start.place} is answered by another process (pid {strangers}), not by the store that was "
+                f"started (pid {self.pid}); stop it, or let the store listen where it is told to"
             )
 
     async def stop(self) -> tuple[int, bool]:
@@ -163,13 +170,11 @@ class StoreProcess:
 
 
 async def start_process(start: Start, environment: dict[str, str]) -> StoreProcess:
-    """Start it in a session of its own, tied to this process's life. Raises TargetError when the port is taken or
-    the program is not there."""
-    if is_listening(start.port):
-        owners = ", ".join(map(str, sorted(listeners(start.port)))) or "unknown"
-        raise TargetError(
-            f"port {start.port} is taken already (pid {owners}): a stale server would answer for the store"
-        )
+    """Start it in a session of its own, tied to this process's life. Raises TargetError when the port or socket is taken
+    or the program is not there."""
+    if is_listening(start.where):
+        owners = ", ".join(map(str, sorted(listeners(start.where)))) or "unknown"
+        raise TargetError(f"{start.place} is taken already (pid {owners}): a stale server would answer for the store")
     cpus = ",".join(map(str, start.cpus)) or "-"
     command = (sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), cpus, PRIORITY, *start.command)
     began = time.monotonic_ns()

@@ -86,6 +86,11 @@ def _operations(checked: TargetFile, origin: str, text: str) -> frozenset[Operat
 
 
 def _host(host: Host) -> HostSpec:
+    if host.tls and any("{socket}" in word for word in (*host.command, *host.environment.values())):
+        raise InputError(
+            "host.tls = true, but the command names {socket}: a Unix socket is spoken to without TLS; leave "
+            "tls out, or name {port}"
+        )
     return HostSpec(
         command=tuple(host.command),
         environment=host.environment,
@@ -94,6 +99,7 @@ def _host(host: Host) -> HostSpec:
         stop_grace_ns=seconds_to_ns(host.stop_grace_seconds),
         copyable=host.copyable,
         load_connections=host.load_connections,
+        tls=host.tls,
     )
 
 

@@ -15,8 +15,8 @@ from perfgate.operation import Operation
 @dataclass(frozen=True, slots=True)
 class HostSpec:
     """`[host]`: how a fresh process is run. `command` is an argument list, never a shell line; placeholders {python},
-    {port}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies) are filled in by the host skill on
-    its own machine."""
+    {port}, {socket}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies) are filled in by the host
+    skill on its own machine. tls: it speaks TLS on its port; `[tls]` says whom to trust."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -26,6 +26,7 @@ class HostSpec:
     copyable: bool
     """A stopped data directory can be copied and served by another process."""
     load_connections: int
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

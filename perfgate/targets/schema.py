@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from perfgate.scenario.tables import Table
 
-PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim", "artifact")
+PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim", "artifact", "socket")
 BUILD_PLACEHOLDERS = ("python", "source", "build_cache")
 
 
@@ -78,6 +78,7 @@ class Host(Table):
     stop_grace_seconds: Seconds = 5.0
     copyable: bool = True
     load_connections: int = Field(default=8, ge=1, le=1024, examples=[8])
+    tls: bool = False
 
 
 class Tls(Table):
