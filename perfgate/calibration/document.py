@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
+from perfgate.calibration.components import HEAVY_TRIM
 from perfgate.calibration.profile import HostProfile, Prediction
 from perfgate.gate.outlook import seen
 from perfgate.gate.policy import Policy
 from perfgate.report.document import Column, Document, Row, Section, Table
 from perfgate.report.words import short_operation, short_percent
 from perfgate.units import NS_PER_MS, format_duration, format_percent, three_digits
+
+HOPELESS = 10.0
+"""A regression by more than a factor of 11 is nothing that a gate is needed for: shown as not seen."""
 
 
 def profile_document(
@@ -43,9 +46,9 @@ def profile_document(
 def _headline(profile: HostProfile, policy: Policy) -> str:
     worst = _worst(profile, policy, policy.looks[-1])
     took = format_duration(policy.looks[-1] * profile.pair_ns)
-    if not math.isfinite(worst):
-        return "A gate on this host would see nothing: too few pairs."
-    return f"A gate on this host blocks a {policy.primary} that is {_percent(worst)} worse, in {took} at most."
+    if worst > HOPELESS:
+        return "A gate on this host would see nothing: too much noise for so few pairs."
+    return f"A gate on this host blocks a {policy.primary} that is {format_percent(worst)} worse, in {took} at most."
 
 
 def _worst(profile: HostProfile, policy: Policy, pairs: int, power: float = 0.80) -> float:
@@ -105,15 +108,9 @@ def _advice(profile: HostProfile, policy: Policy, missing: str) -> Section:
         )
     lines.append(
         f"Mode {wanted.mode}, slices of {wanted.slice_ms:g} ms, {short_percent(wanted.trim)} of the pairs trimmed at each end"
-        + (" because tails are heavy here; gates do so by themselves." if any(_heavy(profile, policy)) else ".")
+        + (", because tails are heavy here; gates do so by themselves." if wanted.trim >= HEAVY_TRIM else ".")
     )
     return Section("What to do", lines=tuple(lines))
-
-
-def _heavy(profile: HostProfile, policy: Policy) -> Iterator[bool]:
-    return (
-        part.heavy for part in profile.components if part.statistic == policy.primary and profile.recommended.trim > 0.1
-    )
 
 
 def _sight(profile: HostProfile, policy: Policy) -> Section:
@@ -196,7 +193,7 @@ def _operations(profile: HostProfile) -> int:
 
 
 def _percent(change: float) -> str:
-    return format_percent(change, signed=True) if math.isfinite(change) else "–"
+    return format_percent(change, signed=True) if change <= HOPELESS else "–"
 
 
 def _sd(value: float) -> str:
