@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,8 @@ if os.environ.get("CI"):
 
 # Gates of tests are nobody's history. Tests of the history name a place of their own.
 os.environ["PERFGATE_HISTORY"] = "off"
+# Nor do they queue with what else this host measures.
+os.environ["PERFGATE_QUEUE"] = tempfile.mkdtemp(prefix="perfgate-queue-")
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -92,11 +92,12 @@ class Session:
 
 def run(arguments: argparse.Namespace) -> int:
     """See EXAMPLE."""
-    from perfgate.cli.common import run_with_fleet
+    from perfgate.cli.common import host_turn, run_with_fleet
 
     session = _session(arguments)
     if session.wanted > len(session.earlier.pairs) or session.leak_variant:
-        run_with_fleet(session.order, lambda fleet, progress: _measure(session, fleet, progress))
+        with host_turn(arguments, session.order):
+            run_with_fleet(session.order, lambda fleet, progress: _measure(session, fleet, progress))
     measured = _measured(session)
     if session.cut or measured.usable < _least():
         return _too_few(session, measured)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from perfgate.errors import InputError
-from perfgate.units import seconds_to_ns
+from perfgate.units import NS_PER_S, seconds_to_ns
 
 if TYPE_CHECKING:
     from perfgate_controller.fleet import Fleet
@@ -70,6 +71,10 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="worker processes a local agent (default: 1)"
     )
+    parser.add_argument(
+        "--wait", default="0s", metavar="TIME",
+        help="how long to queue while this host measures something else (default: 0s, refuse)",
+    )  # fmt: skip
     add_history_argument(parser)
 
 
@@ -132,6 +137,24 @@ def parse_time(text: str | None, option: str) -> int | None:
     if not match:
         raise InputError(f"{option} {text!r}: give a time as 90s, 15m or 1h")
     return seconds_to_ns(float(match[1]) * {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}[match[2]])
+
+
+@contextlib.contextmanager
+def host_turn(arguments: argparse.Namespace, order: Order) -> Iterator[None]:
+    """This host for oneself, where it is the one that measures. Agents elsewhere know by their leases."""
+    from perfgate.host_queue import HostQueue, Ticket
+
+    wait_ns = parse_time(arguments.wait, "--wait") or 0
+    if order.agents:
+        yield
+        return
+
+    def told(before: int, first: Ticket) -> None:
+        print(f"perfgate: queued, {before} before this; now served: {first}", file=sys.stderr, flush=True)
+
+    what = f"perfgate {arguments.verb} {arguments.scenario.name}"
+    with HostQueue().turn(what, wait_ns / NS_PER_S, told):
+        yield
 
 
 def run_with_fleet(order: Order, work: Work[T]) -> T:

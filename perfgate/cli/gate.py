@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from perfgate.cli.common import Order
     from perfgate.gate.comparison import Comparison
+    from perfgate.gate.policy import Policy
     from perfgate.run import RunRecord
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -43,8 +45,9 @@ def add_parser(subparsers: Subparsers) -> None:
     add_load_arguments(parser)
     add_build_arguments(parser)
     parser.add_argument(
-        "--policy", choices=("standard", "quick"), default=None,
-        help="standard: 5 %% margin; quick: for demos and hooks, sees less (default: the scenario's [gate], or standard)",
+        "--policy", default=None, metavar="NAME|FILE",
+        help="standard: 5 %% margin; quick: for demos and hooks, sees less; or a TOML file of settings, see perfgate policy "
+        "(default: the scenario's [gate], or standard)",
     )  # fmt: skip
     parser.add_argument(
         "--mode", choices=("alternation", "duet"), default=None,
@@ -67,6 +70,24 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code of the verdict."""
+    from perfgate.cli.common import host_turn, open_order, parse_time
+    from perfgate.evidence.evidence_file import find_file
+    from perfgate.gate.policy_choice import check_time, choose_policy
+
+    limit_ns = parse_time(arguments.time_limit, "--time-limit")
+    evidence = find_file(arguments.evidence)
+    order = open_order(arguments, "gate")
+    asked = {"mode": arguments.mode, "margin": arguments.margin}
+    overrides = {name: value for name, value in asked.items() if value is not None}
+    policy = choose_policy(order.scenario.gate, arguments.policy, **overrides)
+    check_time(policy, limit_ns)
+    with host_turn(arguments, order):
+        return _decide(arguments, order, policy, limit_ns, evidence)
+
+
+def _decide(
+    arguments: argparse.Namespace, order: Order, policy: Policy, limit_ns: int | None, evidence: Path | None
+) -> int:
     import dataclasses
     from datetime import UTC, datetime
 
@@ -74,20 +95,13 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate_controller.gate_loop import Gate, GateRequest
 
     from perfgate.calibration.duet import require_little_leak
+    from perfgate.calibration.restarts import require_restarts
     from perfgate.cli.builds import prepare_arms, with_builds
     from perfgate.cli.calibrated import calibrated
-    from perfgate.cli.common import finish, open_order, parse_time, print_gate, run_with_fleet
-    from perfgate.evidence.evidence_file import find_file
+    from perfgate.cli.common import finish, print_gate, run_with_fleet
     from perfgate.evidence.gate_line import same_build
-    from perfgate.gate.policy_load import policy_for
     from perfgate.progress import Note, Progress
 
-    limit_ns = parse_time(arguments.time_limit, "--time-limit")
-    evidence = find_file(arguments.evidence)
-    order = open_order(arguments, "gate")
-    asked = {"mode": arguments.mode, "margin": arguments.margin}
-    overrides = {name: value for name, value in asked.items() if value is not None}
-    policy = policy_for(order.scenario.gate, arguments.policy, **overrides)
     arms = prepare_arms(arguments, order, limit_ns)
     order = arms.order
     request = GateRequest(
@@ -105,9 +119,11 @@ def run(arguments: argparse.Namespace) -> int:
         about = (order.scenario, order.target.name, policy, fleet.host.environment, now, arguments.profile)
         require_little_leak(*about)
         judged, choice = calibrated(arguments, order.scenario, order.target.name, policy, fleet.host.environment)
+        restarts = require_restarts(judged, choice, tuple(order.scenario.weights))
         if choice.note:
             progress.handle(Note(choice.note))
-        record, comparison = await Gate(dataclasses.replace(request, policy=judged), fleet, progress).run()
+        asked = dataclasses.replace(request, policy=judged, restarts=restarts)
+        record, comparison = await Gate(asked, fleet, progress).run()
         known = {"calibration": choice.note} if choice.note else {}
         return dataclasses.replace(record, environment={**record.environment, **known}), comparison
 

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate_controller.run_loop import LoadRun, RunRequest
 
     from perfgate.address import Address
-    from perfgate.cli.common import finish, open_order, parse_time, print_run, run_with_fleet
+    from perfgate.cli.common import finish, host_turn, open_order, parse_time, print_run, run_with_fleet
     from perfgate.gate.policy_load import run_policy
     from perfgate.progress import Progress
     from perfgate.report.words import exit_code
@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     async def load(fleet: Fleet, progress: Progress) -> RunRecord:
         return await LoadRun(request, fleet, progress).run()
 
-    record = run_with_fleet(order, load)
+    with host_turn(arguments, order):
+        record = run_with_fleet(order, load)
     record = finish(order, record, None)
     print_run(record, order.directory)
     return exit_code(record, None)
