@@ -84,10 +84,53 @@ def test_a_store_that_does_not_hold_the_rate_is_invalid_with_the_rate_it_held(ca
     assert "alternation" not in reason.remedy
 
 
-def test_builds_that_do_not_hold_the_rate_at_once_may_do_so_in_turn() -> None:
-    comparison = capacity_check(a_pair(600.0, 600.0), policy_for({}, "quick", mode="duet"))
+def one_queue(capacity: float, pause: tuple[float, float] = (0, 0)) -> list[Interval]:
+    """A warm-up and eight slices of load without a pause, as in a duet, on one server; it stands still meanwhile."""
+    ends = np.cumsum([WARMUP_NS] + [SLICE_NS] * 8)
+    arrivals = np.arange(0, ends[-1], NS_PER_S // RATE)
+    free, done = 0.0, np.empty(len(arrivals))
+    for number, arrival in enumerate(arrivals):
+        begin = max(free, float(arrival))
+        begin = max(begin, pause[1]) if begin >= pause[0] else begin
+        free = done[number] = begin + NS_PER_S / capacity
+    result = []
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        mine = (arrivals >= start) & (arrivals < end)
+        one = interval(int(end - start), (done - arrivals)[mine].astype(np.int64), int(done[mine][-1]))
+        result.append(dataclasses.replace(one, start_ns=int(start), end_ns=int(end)))
+    return result
+
+
+def a_duet(base: list[Interval], candidate: list[Interval]) -> Pair:
+    couples = tuple(
+        Couple(number, Arm.BASE, *both) for number, both in enumerate(zip(base[1:], candidate[1:], strict=True))
+    )
+    return Pair(0, couples, {Arm.BASE: base[0], Arm.CANDIDATE: candidate[0]}, {}, {}, {})
+
+
+DUET = policy_for({}, "quick", mode="duet")
+
+
+@pytest.mark.parametrize("capacity", [200.0, 500.0, 800.0])
+def test_builds_that_do_not_hold_the_rate_at_once_may_do_so_in_turn(capacity: float) -> None:
+    comparison = capacity_check(a_duet(one_queue(capacity), one_queue(capacity)), DUET)
     assert comparison is not None
+    assert comparison.verdict.reasons[0].code == "saturated"
     assert "alternation" in comparison.verdict.reasons[0].remedy
+
+
+@pytest.mark.parametrize("capacity", [200.0, 500.0, 800.0])
+def test_a_candidate_whose_queue_grows_through_a_duet_blocks_on_throughput(capacity: float) -> None:
+    comparison = capacity_check(a_duet(one_queue(2000.0), one_queue(capacity)), DUET)
+    assert comparison is not None
+    assert (comparison.verdict.word, comparison.verdict.reasons[0].code) == (Word.BLOCK, "throughput")
+
+
+@pytest.mark.parametrize("capacity", [1300.0, 2000.0, 20_000.0])
+def test_builds_that_hold_the_rate_in_a_duet_are_left_alone_whatever_covers_the_warm_up(capacity: float) -> None:
+    assert capacity_check(a_duet(one_queue(capacity), one_queue(capacity)), DUET) is None
+    stood_still = one_queue(capacity, pause=(1.5 * NS_PER_S, 2.1 * NS_PER_S))
+    assert capacity_check(a_duet(one_queue(capacity), stood_still), DUET) is None
 
 
 def test_a_candidate_alone_that_does_not_hold_the_rate_blocks_on_throughput() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perfgate.gate.comparison import Comparison
@@ -41,7 +41,7 @@ def capacity_check(pair: Pair, policy: Policy) -> Comparison | None:
     if overload := _generator_overload(pair, policy):
         verdict = Verdict(Word.INVALID, (overload,), policy.competitive)
         return Comparison(policy, pairs=1, look=0, final=True, effects=(), verdict=verdict)
-    held = {arm: held_rate(pair, arm) for arm in Arm}
+    held = {arm: held_rate(pair, arm, policy) for arm in Arm}
     if not any(rate.saturated for rate in held.values()):
         return None
     if fault := cut_reason(pair.warmup.values(), pair.workers, policy):
@@ -52,19 +52,29 @@ def capacity_check(pair: Pair, policy: Policy) -> Comparison | None:
     return Comparison(policy, pairs=1, look=0, final=True, effects=(), verdict=verdict)
 
 
-def held_rate(pair: Pair, arm: Arm) -> Held:
+def held_rate(pair: Pair, arm: Arm, policy: Policy) -> Held:
     """What the arm's warm-up held. Saturated: the load of the warm-up was cut, or its replies fell behind, and those of
-    most measured slices too: a burst of noise on the host that covers the warm-up alone must not decide."""
+    the measured slices too: a burst of noise on the host that covers the warm-up alone must not decide."""
     warmup = pair.warmup[arm]
     length = max(1, warmup.end_ns - warmup.start_ns)
     late = max(0, warmup.last_done_ns - warmup.end_ns)
     rates = (count / NS_PER_S for count in (length, length + late))
     offered, held = (count / seconds for count, seconds in zip((warmup.due, warmup.completed), rates, strict=True))
     slices = [couple.arm(arm) for couple in pair.couples]
-    confirmed = 2 * sum(fell_behind(part, SLICE_SHARE) for part in slices) > len(slices) or not any(
-        part.completed for part in slices
-    )
+    confirmed = _confirmed(warmup, slices, policy)
     return Held(offered, held, late, saturated=_cut(warmup) or (confirmed and fell_behind(warmup)))
+
+
+def _confirmed(warmup: Interval, slices: Sequence[Interval], policy: Policy) -> bool:
+    """Whether the measured slices say what the warm-up says. In alternation most of them fell behind by themselves, each
+    with a queue that began anew. In a duet load never pauses: one queue grows through warm-up and slices, until it is cut
+    or the load ends."""
+    if not any(part.completed for part in slices):
+        return True
+    if policy.mode == "duet":
+        whole = Interval.merge(dataclasses.replace(part, segment=0) for part in (warmup, *slices))
+        return any(map(_cut, slices)) or fell_behind(whole)
+    return 2 * sum(fell_behind(part, SLICE_SHARE) for part in slices) > len(slices)
 
 
 def _generator_overload(pair: Pair, policy: Policy) -> Reason | None:
