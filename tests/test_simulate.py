@@ -201,7 +201,7 @@ def test_the_verb_prints_a_table_and_writes_json(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--runs", "0"], ["--rate", "1"], ["--slice-ms", "3000"], ["--seed", "-1"], ["--margin", "0"]]
+    "wrong", [["--runs", "0"], ["--rate", "1"], ["--slice-ms", "30000"], ["--seed", "-1"], ["--margin", "0"]]
 )
 def test_the_verb_refuses_what_it_cannot_simulate(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", *wrong]) == 3

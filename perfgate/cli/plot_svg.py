@@ -36,7 +36,7 @@ def draw_svg(timeline: Timeline, title: str) -> str:
             f'font-size="13" fill="#333">',
             f"<title>{escape(title)}</title>",
             f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-            _text(_LEFT, 24, title, 'font-size="16" font-weight="bold"'),
+            svg_text(_LEFT, 24, title, 'font-size="16" font-weight="bold"'),
             *body,
             "</svg>",
             "",
@@ -61,10 +61,10 @@ def _grid(timeline: Timeline, top: float) -> list[str]:
     for tick in range(_TICKS + 1):
         y, x = _TOP + up - up * tick / _TICKS, _LEFT + across * tick / _TICKS
         lines.append(f'<path stroke="#ddd" d="M{_LEFT} {y:.1f}H{_LEFT + across}"/>')
-        lines.append(_text(_LEFT - 8, y + 4, f"{top * tick / _TICKS:,g}", 'text-anchor="end"'))
+        lines.append(svg_text(_LEFT - 8, y + 4, f"{top * tick / _TICKS:,g}", 'text-anchor="end"'))
         word = format_duration(timeline.duration_ns * tick / _TICKS) if tick else "0"
-        lines.append(_text(x, _TOP + up + 20, word, 'text-anchor="middle"'))
-    lines.append(_text(_LEFT, _HEIGHT - 14, "requests a second, over time"))
+        lines.append(svg_text(x, _TOP + up + 20, word, 'text-anchor="middle"'))
+    lines.append(svg_text(_LEFT, _HEIGHT - 14, "requests a second, over time"))
     return lines
 
 
@@ -74,12 +74,13 @@ def _legend(timeline: Timeline) -> list[str]:
         colour = _COLOURS[OPERATIONS.index(operation) % len(_COLOURS)]
         word = f"{operation.value} (mean {timeline.mean(place):,.0f})"
         lines.append(f'<rect x="{x:.0f}" y="34" width="12" height="12" fill="{colour}"/>')
-        lines.append(_text(x + 18, 45, word))
+        lines.append(svg_text(x + 18, 45, word))
         x += 40 + 7.2 * len(word)
     return lines
 
 
-def _text(x: float, y: float, words: str, more: str = "") -> str:
+def svg_text(x: float, y: float, words: str, more: str = "") -> str:
+    """A text element at (x, y), escaped; more: further attributes."""
     return f'<text x="{x:.0f}" y="{y:.0f}"{f" {more}" if more else ""}>{escape(words)}</text>'
 
 

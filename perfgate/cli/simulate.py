@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perfgate.gate.policy import Policy
+    from perfgate.simulate.profile import Profile
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -18,12 +19,22 @@ EXAMPLE = """examples:
   perfgate simulate --policy quick --truth same --truth one20 --runs 2000
   perfgate simulate --profile shared --truth same --runs 2000 --json rates.json
   perfgate simulate --mode duet --truth same --truth one10
+  perfgate simulate --profile shared --truth same --truth one10 --slice-ms 3000
+  perfgate simulate --case periodic --case recall --runs 500
+  perfgate simulate --curve power.svg --runs 500
 
 Gates are simulated from single requests on: queues, restarts, drift and neighbours' bursts; the gate's own code decides
 each of them. A cell says how often it blocked, passed and stayed undecided, in percent, and how many pairs it took.
 The model of the noise and what the figures mean: docs/statistics.md."""
 PROFILES = ("quiet", "typical", "noisy", "shared")
+SHARED_RUNS = 100
 TRUTHS = ("same", "one7", "one10", "one20", "all5", "all10", "faster10")
+
+
+CASES = (
+    "periodic", "bimodal", "cold-start", "heavy-tail", "rare-stalls", "family", "errors", "recall", "floor", "peeking",
+)  # fmt: skip
+"""Of perfgate/simulate/cases.py, which is loaded when one is asked for; a test compares."""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -44,42 +55,111 @@ def add_parser(subparsers: Subparsers) -> None:
         "--truth", action="append", choices=TRUTHS, metavar="NAME",
         help=f"what is true: {', '.join(TRUTHS)}; may be given again (default: all)",
     )  # fmt: skip
+    parser.add_argument(
+        "--case", action="append", choices=(*CASES, "all"), metavar="NAME",
+        help=f"a special case in place of the table: {', '.join(CASES)}, or all; may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--curve",
+        type=Path,
+        default=None,
+        metavar="FILE.svg",
+        help="draw how often one operation's change of 0 to 20 %% is blocked, in place of the table",
+    )
     parser.add_argument("--policy", choices=("standard", "quick"), default="standard", help="(default: standard)")
     parser.add_argument(
         "--mode", choices=("alternation", "duet"), default="alternation",
         help="duet: both builds loaded at once; a tenth of a change leaks into the other (default: alternation)",
     )  # fmt: skip
     parser.add_argument("--margin", type=float, default=None, metavar="FRACTION", help="overrides the policy's")
-    parser.add_argument("--slice-ms", type=float, default=None, metavar="MS", help="overrides the policy's, up to 1000")
+    parser.add_argument(
+        "--slice-ms", type=float, default=None, metavar="MS", help="overrides the policy's, up to 10000"
+    )
     parser.add_argument(
         "--rate", type=float, default=400.0, metavar="N", help="requests a second and operation (default: 400)"
     )
+    parser.add_argument(
+        "--processes", type=int, default=None, metavar="N",
+        help="processes that share the cells; the figures stay the same (default: one a core)",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write the figures as JSON too")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Always 0: these are figures, not a verdict."""
-    import json
+    from perfgate.errors import InputError
 
-    from perfgate.simulate.profile import PROFILES as profiles
+    policy = _policy(arguments)
+    if arguments.case and (arguments.truth or arguments.profile or arguments.curve or arguments.mode == "duet"):
+        raise InputError(
+            "--case brings profiles and truths of its own: leave out --truth, --profile, --curve and --mode duet"
+        )
+    if arguments.curve and arguments.truth:
+        raise InputError("--curve draws changes of 0 to 20 %: leave out --truth")
+    if arguments.case:
+        return _cases(arguments, policy)
+    return _curve(arguments, policy) if arguments.curve else _table(arguments, policy)
+
+
+def _table(arguments: argparse.Namespace, policy: Policy) -> int:
     from perfgate.simulate.table import operating_characteristics, to_json, to_text
     from perfgate.simulate.truth import TRUTHS as truths
 
-    policy = _policy(arguments)
     asked = [truths[name] for name in arguments.truth or TRUTHS]
-    hosts = [profiles[name] for name in arguments.profile or PROFILES]
-    rates = operating_characteristics(policy, hosts, asked, arguments.runs, arguments.seed, arguments.rate, _progress())
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
+    rates = operating_characteristics(
+        policy, _hosts(arguments), asked, arguments.runs, arguments.seed, arguments.rate, _progress(),
+        processes=_processes(arguments),
+    )  # fmt: skip
+    _head(policy, arguments)
+    print(to_text(rates, asked))
+    _json(arguments, to_json(rates, policy, arguments.seed, arguments.rate))
+    return 0
+
+
+def _curve(arguments: argparse.Namespace, policy: Policy) -> int:
+    from perfgate.cli.plot_curves import draw_curves
+    from perfgate.simulate.curve import CHANGES, blocked, change_of, power_curves
+    from perfgate.simulate.table import to_json, to_text
+
+    rates = power_curves(
+        policy, _hosts(arguments), arguments.runs, arguments.seed, arguments.rate, _progress(), _processes(arguments)
+    )
+    _head(policy, arguments)
+    print(to_text(rates, [change_of(change) for change in CHANGES]))
+    title = f"What the {policy.name} policy blocks ({arguments.runs:,} simulated gates a point)"
+    _write("--curve", arguments.curve, draw_curves(title, CHANGES, blocked(rates), policy.margin))
+    _json(arguments, to_json(rates, policy, arguments.seed, arguments.rate))
+    return 0
+
+
+def _cases(arguments: argparse.Namespace, policy: Policy) -> int:
+    from perfgate.simulate.case import Ask, to_json, to_text
+    from perfgate.simulate.cases import load_case
+
+    names = CASES if "all" in arguments.case else tuple(dict.fromkeys(arguments.case))
+    ask = Ask(policy, arguments.runs, arguments.seed, arguments.rate, _progress())
+    found = []
+    for case in map(load_case, names):
+        rows = case.rows(ask)
+        _clear()
+        print(f"{case.name}: {case.title}\nexpected: {case.expected}\n\n{to_text(rows)}\n")
+        found.append(to_json(case, rows))
+    _json(arguments, {"schema_version": 1, "policy": policy.name, "seed": arguments.seed, "cases": found})
+    return 0
+
+
+def _hosts(arguments: argparse.Namespace) -> list[Profile]:
+    from perfgate.simulate.profile import PROFILES as profiles
+
+    return [profiles[name] for name in arguments.profile or PROFILES]
+
+
+def _head(policy: Policy, arguments: argparse.Namespace) -> None:
+    _clear()
     print(
         f"{policy.name} policy, {policy.mode}, margin {100 * policy.margin:g} %, {arguments.runs:,} gates a cell, "
-        f"seed {arguments.seed}"
+        f"seed {arguments.seed}\nBLOCK / PASS / INCONCLUSIVE in %\n"
     )
-    print("BLOCK / PASS / INCONCLUSIVE in %\n")
-    print(to_text(rates, asked))
-    if arguments.json is not None:
-        _write(arguments.json, json.dumps(to_json(rates, policy, arguments.seed, arguments.rate), indent=1) + "\n")
-    return 0
 
 
 def _policy(arguments: argparse.Namespace) -> Policy:
@@ -92,11 +172,21 @@ def _policy(arguments: argparse.Namespace) -> Policy:
         raise InputError(f"--rate {arguments.rate:g}: give 20 to 20,000 requests a second and operation")
     if arguments.seed < 0:
         raise InputError(f"--seed {arguments.seed}: give 0 or more")
-    if arguments.slice_ms is not None and not 10 <= arguments.slice_ms <= 1000:
-        # The noise model gives a slice one level; over more than a second it would have several.
-        raise InputError(f"--slice-ms {arguments.slice_ms:g}: the simulator knows slices of 10 to 1000 ms")
+    if arguments.slice_ms is not None and not 10 <= arguments.slice_ms <= 10_000:
+        raise InputError(f"--slice-ms {arguments.slice_ms:g}: the simulator knows slices of 10 to 10,000 ms")
+    if arguments.processes is not None and not 1 <= arguments.processes <= 256:
+        raise InputError(f"--processes {arguments.processes}: give a number from 1 to 256")
     overrides = {"mode": arguments.mode, "margin": arguments.margin, "slice_ms": arguments.slice_ms}
     return policy_for({}, arguments.policy, **{key: value for key, value in overrides.items() if value is not None})
+
+
+def _processes(arguments: argparse.Namespace) -> int:
+    """One a core, unless so little is asked for that starting them takes longer."""
+    import os
+
+    if arguments.processes is not None:
+        return int(arguments.processes)
+    return len(os.sched_getaffinity(0)) if arguments.runs >= SHARED_RUNS else 1
 
 
 def _progress() -> Callable[[str, float], None]:
@@ -108,10 +198,22 @@ def _progress() -> Callable[[str, float], None]:
     return show if sys.stderr.isatty() else lambda what, share: None
 
 
-def _write(path: Path, text: str) -> None:
+def _clear() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _json(arguments: argparse.Namespace, figures: dict[str, Any]) -> None:
+    import json
+
+    if arguments.json is not None:
+        _write("--json", arguments.json, json.dumps(figures, indent=1) + "\n")
+
+
+def _write(option: str, path: Path, text: str) -> None:
     from perfgate.errors import InputError
 
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"--json {path}: {error.strerror}; give a file that can be written") from error
+        raise InputError(f"{option} {path}: {error.strerror}; give a file that can be written") from error

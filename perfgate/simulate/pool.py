@@ -10,23 +10,24 @@ from numpy.typing import NDArray
 
 from perfgate.gate.pair_effect import QUANTILES, group_numbers
 from perfgate.gate.policy import Policy
-from perfgate.simulate.requests import WORKERS, Arrivals, arrivals, draw_pauses, responses, service_times
+from perfgate.simulate.requests import WORKERS, Arrivals, Stalls, arrivals, draw_pauses, responses, service_times
 from perfgate.units import NS_PER_S
 
 OPERATIONS = 3
 CHUNK = 50
 
 Floats = NDArray[np.float64]
+Candidate = float | Stalls
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """members: float64 (pairs, operations, groups, couples), each couple's share of a group (rows add up to 1, or to 0
-    for a group that is not there). ratios: for each factor on the candidate's service times, float64 (pairs,
-    operations, groups, 3), log ratios of p50, p95 and p99; NaN where there is no group."""
+    for a group that is not there). ratios: for each candidate, given by the factor on its service times or by its stalls,
+    float64 (pairs, operations, groups, 3), log ratios of p50, p95 and p99; NaN where there is no group."""
 
     members: Floats
-    ratios: dict[float, Floats]
+    ratios: dict[Candidate, Floats]
     couples: int
 
     def __len__(self) -> int:
@@ -34,7 +35,7 @@ class Pool:
 
 
 def make_pool(
-    policy: Policy, rate: float, factors: Sequence[float], pairs: int, random: np.random.Generator,
+    policy: Policy, rate: float, candidates: Sequence[Candidate], pairs: int, random: np.random.Generator,
     tick: Callable[[float], None] = lambda share: None,
 ) -> Pool:  # fmt: skip
     """`rate`: requests a second and operation. tick: told the share that is done."""
@@ -43,16 +44,18 @@ def make_pool(
     parts = []
     for start in range(0, pairs, CHUNK):
         tick(start / pairs)
-        parts.append(_chunk(min(CHUNK, pairs - start), couples, slice_s, rate, policy.group_requests, factors, random))
+        parts.append(
+            _chunk(min(CHUNK, pairs - start), couples, slice_s, rate, policy.group_requests, candidates, random)
+        )
     return Pool(
         members=np.concatenate([part.members for part in parts]),
-        ratios={factor: np.concatenate([part.ratios[factor] for part in parts]) for factor in factors},
+        ratios={one: np.concatenate([part.ratios[one] for part in parts]) for one in candidates},
         couples=couples,
     )
 
 
 def _chunk(
-    pairs: int, couples: int, slice_s: float, rate: float, least: int, factors: Sequence[float],
+    pairs: int, couples: int, slice_s: float, rate: float, least: int, candidates: Sequence[Candidate],
     random: np.random.Generator,
 ) -> Pool:  # fmt: skip
     rows_each = OPERATIONS * WORKERS
@@ -63,10 +66,13 @@ def _chunk(
     base, candidate = (service_times(load, random) for _ in range(2))
     pauses = [draw_pauses(pairs * couples, rows_each, slice_s, random) for _ in range(2)]
     of_base = _log_quantiles(load, responses(load, base, pauses[0]), groups, shape)
-    ratios = {
-        factor: _log_quantiles(load, responses(load, candidate * factor, pauses[1]), groups, shape) - of_base
-        for factor in factors
-    }
+    ratios = {}
+    for one in candidates:
+        if isinstance(one, Stalls):
+            response = responses(load, candidate, one.added_to(pauses[1], rows_each, slice_s, random))
+        else:
+            response = responses(load, candidate * one, pauses[1])
+        ratios[one] = _log_quantiles(load, response, groups, shape) - of_base
     return Pool(_members(groups), ratios, couples)
 
 

@@ -16,7 +16,9 @@ from perfgate.gate.starts import starts_are_bimodal
 from perfgate.gate.verdict import Word
 from perfgate.operation import Operation
 from perfgate.simulate.duet import draw_duet_noise, shown
-from perfgate.simulate.pool import OPERATIONS, Pool
+from perfgate.simulate.levels import draw_levels
+from perfgate.simulate.long_slices import LongPool, long_tables
+from perfgate.simulate.pool import OPERATIONS, Candidate, Pool
 from perfgate.simulate.profile import Profile
 from perfgate.simulate.seconds import Noise, draw_noise
 from perfgate.simulate.truth import Truth
@@ -56,19 +58,17 @@ class Rates:
 
 
 def simulate(
-    profile: Profile, truth: Truth, policy: Policy, pool: Pool, factor: float, runs: int, random: np.random.Generator,
-    tick: Callable[[float], None] = lambda share: None,
+    profile: Profile, truth: Truth, policy: Policy, pool: Pool | LongPool, factor: float, runs: int,
+    random: np.random.Generator, tick: Callable[[float], None] = lambda share: None,
 ) -> Rates:  # fmt: skip
     """`factor`: on the service times of what the truth changes; the pool must hold it and 1. tick: told the share that
     is done."""
     words: Counter[Word] = Counter()
     used, bimodal = 0, 0
     ratios: list[Floats] = []
-    draw = draw_duet_noise if policy.mode == "duet" else draw_noise
     for start in range(0, runs, CHUNK):
         tick(start / runs)
-        noise = draw(profile, policy, pool.couples, min(CHUNK, runs - start), policy.looks[-1], random)
-        tables, medians = make_tables(noise, profile, truth, policy, pool, factor, random)
+        tables, medians = _draw(profile, truth, policy, pool, factor, min(CHUNK, runs - start), random)
         ratios.append(tables[:, :, 0, 2].ravel())
         for table, median in zip(tables, medians, strict=True):
             word, pairs, split = run_gate(table, median, policy)
@@ -81,6 +81,20 @@ def simulate(
         profile.name, truth.name, runs, words[Word.BLOCK], words[Word.PASS], words[Word.INCONCLUSIVE], used / runs,
         bimodal, robust, float(values.std()),
     )  # fmt: skip
+
+
+def _draw(
+    profile: Profile, truth: Truth, policy: Policy, pool: Pool | LongPool, factor: float, runs: int,
+    random: np.random.Generator,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """What `make_tables` gives, of whichever kind of noise belongs to the policy."""
+    pairs = policy.looks[-1]
+    if isinstance(pool, LongPool):
+        levels = draw_levels(profile, policy, pool.couples, pool.pieces, runs, pairs, random)
+        return long_tables(levels, profile, truth, policy, pool, factor, random)
+    draw = draw_duet_noise if policy.mode == "duet" else draw_noise
+    noise = draw(profile, policy, pool.couples, runs, pairs, random)
+    return make_tables(noise, profile, truth, policy, pool, factor, random)
 
 
 def run_gate(
@@ -98,7 +112,13 @@ def run_gate(
 
 
 def make_tables(
-    noise: Noise, profile: Profile, truth: Truth, policy: Policy, pool: Pool, factor: float, random: np.random.Generator
+    noise: Noise,
+    profile: Profile,
+    truth: Truth,
+    policy: Policy,
+    pool: Pool,
+    factor: Candidate,
+    random: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Per-pair effects as the gate makes them of histograms, (runs, pairs, operations, 3), and the processes' log
     medians, (runs, pairs, 1, arms), which are the same for all operations but for sampling."""

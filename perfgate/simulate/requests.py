@@ -71,6 +71,20 @@ def draw_pauses(processes: int, rows_each: int, slice_s: float, random: np.rando
     return np.repeat(np.stack([start, length], axis=1), rows_each, axis=0)
 
 
+@dataclass(frozen=True, slots=True)
+class Stalls:
+    """A build of its own: as the base, but it stands still `rate` times a second for `length_s`."""
+
+    rate: float
+    length_s: float
+
+    def added_to(self, pauses: Floats, rows_each: int, slice_s: float, random: np.random.Generator) -> Floats:
+        """`pauses` with these in place of what a slice had: at most one a slice."""
+        start = random.standard_exponential(len(pauses) // rows_each) / self.rate
+        stalls = np.repeat(np.stack([start, np.full_like(start, self.length_s)], axis=1), rows_each, axis=0)
+        return np.where(stalls[:, :1] < slice_s, stalls, pauses)
+
+
 def _lindley(gap: Floats, service: Floats) -> Floats:
     walk = np.zeros_like(service)
     np.cumsum(service[:, :-1] - gap[:, 1:], axis=1, out=walk[:, 1:])

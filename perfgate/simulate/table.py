@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from perfgate.gate.policy import Policy
-from perfgate.simulate.pool import make_pool
+from perfgate.simulate.cells import Cell, run_cells
+from perfgate.simulate.long_slices import PAIRS as LONG_PAIRS
+from perfgate.simulate.long_slices import LongPool, is_long, make_long_pool
+from perfgate.simulate.pool import Pool, make_pool
 from perfgate.simulate.profile import Profile
-from perfgate.simulate.rates import Rates, simulate
+from perfgate.simulate.rates import Rates
 from perfgate.simulate.regression import service_factor
 from perfgate.simulate.requests import WORKERS
 from perfgate.simulate.truth import Truth
@@ -21,29 +24,24 @@ POOL = 1_000
 
 def operating_characteristics(
     policy: Policy, profiles: Sequence[Profile], truths: Sequence[Truth], runs: int, seed: int, rate: float,
-    tick: Callable[[str, float], None] = lambda what, share: None, pool_pairs: int = POOL,
+    tick: Callable[[str, float], None] = lambda what, share: None, pool_pairs: int | None = None, processes: int = 1,
 ) -> list[Rates]:  # fmt: skip
     """One Rates a profile and truth, in that order; a cell's random numbers depend on its names and the seed alone, so
-    it comes out the same however many others are asked for. tick: told what is being done and the share done.
+    it comes out the same however many others are asked for and on however many `processes`. tick: told what is being
+    done and the share done.
 
     Raises ValueError for a policy with more pairs than the pool.
     """
+    make = make_long_pool if is_long(policy) else make_pool
+    pool_pairs = pool_pairs or (LONG_PAIRS if is_long(policy) else POOL)
     if policy.looks[-1] > pool_pairs:
         raise ValueError(f"{policy.looks[-1]} pairs cannot be drawn from a pool of {pool_pairs}")
     factors = {truth.name: service_factor(truth.change, rate / WORKERS) for truth in truths}
     wanted = sorted({1.0, *factors.values()})
     random = np.random.default_rng([seed, 0])
-    pool = make_pool(policy, rate, wanted, pool_pairs, random, lambda share: tick("requests", share))
-    cells = [(profile, truth) for profile in profiles for truth in truths]
-    rates = []
-    for number, (profile, truth) in enumerate(cells):
-
-        def told(share: float, number: int = number, name: str = f"{profile.name}, {truth.label}") -> None:
-            tick(name, (number + share) / len(cells))
-
-        own = np.random.default_rng([seed, 1, *profile.name.encode(), 0, *truth.name.encode()])
-        rates.append(simulate(profile, truth, policy, pool, factors[truth.name], runs, own, told))
-    return rates
+    pool: Pool | LongPool = make(policy, rate, wanted, pool_pairs, random, lambda share: tick("requests", share))
+    cells = [Cell(profile, truth, factors[truth.name], runs, seed) for profile in profiles for truth in truths]
+    return run_cells(cells, policy, pool, processes, tick)
 
 
 def to_json(rates: Sequence[Rates], policy: Policy, seed: int, rate: float) -> dict[str, Any]:
