@@ -46,7 +46,10 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("scenario", type=Path, metavar="SCENARIO", help="the scenario file (TOML)")
     parser.add_argument("--seed", type=int, default=None, help="of the schedule (default: the scenario's)")
     parser.add_argument(
-        "--policy", default=None, choices=("standard", "quick"), help="of the gate (default: the scenario's [gate])"
+        "--policy",
+        default=None,
+        metavar="NAME|FILE",
+        help="of the gate: standard, quick or a policy file (default: the scenario's [gate])",
     )
     add_profile_arguments(parser)
     output = parser.add_mutually_exclusive_group()
@@ -206,7 +209,7 @@ def _outlook(plan: Plan, counts: Counts, arguments: argparse.Namespace) -> tuple
 
     from perfgate.cli.calibrated import calibrated_here
     from perfgate.gate.outlook import gate_outlook
-    from perfgate.gate.policy_load import policy_for
+    from perfgate.gate.policy_choice import choose_policy
     from perfgate.operation import OPERATIONS
 
     total = int(counts.sum())
@@ -215,7 +218,7 @@ def _outlook(plan: Plan, counts: Counts, arguments: argparse.Namespace) -> tuple
         for operation in plan.scenario.weights
     }
     scenario = dataclasses.replace(plan.scenario, weights=shares)
-    policy, choice = calibrated_here(arguments, scenario, policy_for(scenario.gate, arguments.policy))
+    policy, choice = calibrated_here(arguments, scenario, choose_policy(scenario.gate, arguments.policy))
     return gate_outlook(scenario, policy, total / (plan.duration_ns / 1e9), choice.profile), choice.note
 
 
