@@ -60,7 +60,7 @@ class Collector:
         return self._timeline.lines()
 
     def latest(self) -> Second | None:
-        """The newest second, as far as it has come in."""
+        """The newest second that has come in as a whole, or the first one as far as it has; of both arms together."""
         return self._timeline.latest()
 
     def couples(self, schedule: PairSchedule) -> tuple[Couple, ...]:
@@ -131,10 +131,13 @@ class Timeline:
         return tuple(sorted((*self._lines, *still), key=lambda line: (line.at_ns, line.arm)))
 
     def latest(self) -> Second | None:
+        """Of both arms together, whether they are loaded in turn or at once."""
         if not self._open:
             return None
-        key = max(self._open)
-        return _line(key, self._open[key])
+        newest = max(second for second, _ in self._open)
+        whole = newest - 1 if any(second == newest - 1 for second, _ in self._open) else newest
+        parts = [interval for (second, _), interval in self._open.items() if second == whole]
+        return _line((whole, Arm.BASE), Interval.merge(parts))
 
 
 def _line(key: tuple[int, Arm], interval: Interval) -> Second:
