@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from perfgate.stats.starts import RestartSpread, nest, restart_spread, spread_p, starts_estimate
+from perfgate.stats.starts import Nested, RestartSpread, nest, restart_spread, spread_p, starts_estimate
 from perfgate.stats.student import t_bound
 from perfgate.stats.trimmed import trimmed_mean
 
@@ -22,6 +22,11 @@ NOTHING = RestartSpread(0.0, 0.0)
 
 def split(values: list[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([value for value, _ in values]), np.array([start for _, start in values])
+
+
+def nested(table: np.ndarray) -> Nested:
+    """A row a couple of processes, a column a pair."""
+    return nest(table.ravel(), np.repeat(np.arange(len(table)), table.shape[1]), 0.0)
 
 
 # --- against brute force and scipy ---------------------------------------------------------------------------------
@@ -185,7 +190,7 @@ def gates(
 
     found, dfs = np.empty(runs), []
     for run in range(runs):
-        estimate = starts_estimate(nest(draw(couples).ravel(), starts, 0.1), restart_spread(draw(calibrated)))
+        estimate = starts_estimate(nest(draw(couples).ravel(), starts, 0.1), restart_spread(nested(draw(calibrated))))
         found[run] = estimate.mean / estimate.se
         dfs.append(estimate.df)
     return found, dfs
@@ -211,16 +216,16 @@ def test_taking_pairs_of_the_same_process_for_independent_would_be_wrong() -> No
 def test_the_restart_sd_comes_back_from_many_couples_with_their_df() -> None:
     random = np.random.default_rng(8)
     table = math.sqrt(2) * 0.04 * random.standard_normal((4_000, 1)) + 0.05 * random.standard_normal((4_000, 6))
-    found = restart_spread(table)
+    found = restart_spread(nested(table))
     assert found.sd == pytest.approx(0.04, rel=0.04)
     share = 2 * 0.04**2 / (2 * 0.04**2 + 0.05**2 / 6)
     assert found.df == pytest.approx(share**2 * 4_000, rel=0.1)
 
 
 def test_starts_that_do_not_differ_give_nothing_and_no_certainty() -> None:
-    assert restart_spread([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]) == RestartSpread(0.0, 0.0)
-    with pytest.raises(ValueError, match="two couples of two"):
-        restart_spread([[1.0, 2.0]])
+    assert restart_spread(nested(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]))) == RestartSpread(0.0, 0.0)
+    with pytest.raises(ValueError, match="two couples, of two"):
+        restart_spread(nested(np.array([[1.0, 2.0]])))
 
 
 def test_couples_that_vary_more_than_the_calibration_knows_are_told_and_others_are_not() -> None:

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from perfgate.errors import FleetError, PerfgateError, TargetError
@@ -22,32 +20,19 @@ from perfgate.pair import Pair
 from perfgate.plan import Plan
 from perfgate.progress import LookTaken, Note, PairDone, PhaseProgress, Progress
 from perfgate.run import RunRecord
-from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm
-from perfgate.targets.model import Target
 from perfgate.units import NS_PER_S, format_duration
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
+from perfgate_controller.gate_request import GateRequest as GateRequest
 from perfgate_controller.link import LoadResult, Running
 from perfgate_controller.phases import Phases
+from perfgate_controller.process_couple import Couple, launch
 from perfgate_controller.record import gate_record
 from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_length_ns
 from perfgate_controller.ticker import ticking
 
 GIVE_UP_AFTER = 4
-
-
-@dataclass(frozen=True, slots=True)
-class GateRequest:
-    """What is compared, by which policy, and where the evidence is kept. time_limit_ns: the hard stop, or None."""
-
-    scenario: Scenario
-    seed: int
-    target: Target
-    builds: dict[Arm, str]
-    policy: Policy
-    directory: Path
-    time_limit_ns: int | None = None
 
 
 class Gate:
@@ -64,6 +49,7 @@ class Gate:
         self._slice_ns = slice_length_ns(request.policy, request.scenario, rate)
         self._plan_at_ns = 0
         self.pairs: list[Pair] = []
+        self._couple: Couple | None = None
         self._phases = Phases(progress)
 
     async def run(self) -> tuple[RunRecord, Comparison]:
@@ -85,6 +71,8 @@ class Gate:
                     request.policy, self.pairs, "interrupted", "the gate was interrupted before it could decide",
                     "run it again; what was measured until then is kept in the run's directory",
                 )  # fmt: skip
+            finally:
+                await self._end_couple()
         return self._record(comparison), comparison
 
     async def _prepare(self) -> None:
@@ -92,6 +80,9 @@ class Gate:
         self._fleet.on_progress(lambda phase, fraction: self._progress.handle(PhaseProgress(phase, fraction)))
         with self._phases.phase("data", f"{request.scenario.data.num_nodes:,} memories"):
             await self._fleet.prepare_data(request.scenario, request.seed)
+        if request.target.host and not request.target.host.copyable:
+            self._progress.handle(Note("each process is loaded anew: this store cannot serve a copy"))
+            return
         for variant in dict.fromkeys(request.builds.values()):
             with self._phases.phase(f"load {variant}", "once, to be copied for each process"):
                 done = await host.install(request.target.name, variant, request.scenario, request.seed)
@@ -116,8 +107,9 @@ class Gate:
                 if not (look_due(len(self.pairs), policy) or out_of_time):
                     continue
                 comparison = compare(
-                    self.pairs, policy, operations, validation=scenario.validation, out_of_time=out_of_time
-                )
+                    self.pairs, policy, operations, validation=scenario.validation, out_of_time=out_of_time,
+                    restarts=self._request.restarts,
+                )  # fmt: skip
                 self._progress.handle(LookTaken(comparison))
                 if comparison.final:
                     return comparison
@@ -138,31 +130,23 @@ class Gate:
         return invalid(policy, self.pairs, why.code, f"{text}: {why.text}", why.remedy)
 
     async def _pair(self, number: int, log: IntervalWriter) -> Pair:
-        """One pair of fresh processes, from their start to their end."""
+        """One pair, of fresh processes where they are due."""
         request = self._request
         schedule = schedule_pair(request.policy, self._slice_ns, request.seed, number, self._plan_at_ns)
         self._plan_at_ns = schedule.plan_end_ns
         await asyncio.sleep(schedule.jitter_ns / NS_PER_S)
-        async with self._processes(schedule) as running:
+        async with self._processes(schedule) as couple:
             collector = Collector(schedule.segments, lambda interval: log.append(number, interval))
             self._fleet.on_interval(collector.take)
             async with ticking(collector, self._progress, schedule.duration_ns):
-                results = await self._load(number, schedule, running)
+                results = await self._load(schedule, couple)
         check_counts(results)
-        return make_pair(schedule, collector, running, results, request.policy)
+        return make_pair(schedule, collector, couple.running, results, request.policy)
 
-    async def _load(self, number: int, schedule: PairSchedule, running: dict[Arm, Running]) -> list[LoadResult]:
+    async def _load(self, schedule: PairSchedule, couple: Couple) -> list[LoadResult]:
         """Drive the pair, unless a store ends in the middle."""
-        request = self._request
-        died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        arms = {process.handle: arm for arm, process in running.items()}
-
-        def on_exit(handle: int, status: int, output: str) -> None:
-            if handle in arms and not died.done():
-                died.set_exception(TargetError(_death(request.builds, arms[handle], number, status, output)))
-
-        self._fleet.host.on_exit = on_exit
-        addresses = {arm: process.address for arm, process in running.items()}
+        request, died = self._request, couple.died
+        addresses = {arm: process.address for arm, process in couple.running.items()}
         load = asyncio.ensure_future(
             self._fleet.load(request.scenario, request.seed, request.target, addresses, schedule.segments)
         )
@@ -173,38 +157,45 @@ class Gate:
                 died.result()
             results = load.result()
         finally:
-            died.cancel()
             if not load.done():
                 load.cancel()
                 with contextlib.suppress(asyncio.CancelledError, PerfgateError):
                     await load
         if any(report.lost for result in results for report in result.reports):
-            raise TargetError(f"the store stopped taking connections in the middle of pair {number + 1}")
+            raise TargetError(f"the store stopped taking connections in the middle of pair {schedule.number + 1}")
         return results
 
     @contextlib.asynccontextmanager
-    async def _processes(self, schedule: PairSchedule) -> AsyncIterator[dict[Arm, Running]]:
-        request, host = self._request, self._fleet.host
-        variants = [request.builds[arm] for arm in schedule.arms]
-        apart = request.policy.mode == "duet"  # loaded at once, they must not take each other's processors
-        launched = await host.launch(request.target.name, variants, request.scenario, request.seed, apart)
-        host.on_exit = lambda handle, status, output: None
-        running = dict(zip(schedule.arms, launched, strict=True))
+    async def _processes(self, schedule: PairSchedule) -> AsyncIterator[Couple]:
+        """The couple that serves this pair: fresh where it is due, ended after its last pair and with any failure."""
         try:
-            yield running
-        finally:
-            with contextlib.suppress(FleetError):  # a lost agent ends its processes itself
-                await asyncio.gather(*(host.terminate(process.handle) for process in launched))
+            if schedule.fresh or self._couple is None:
+                await self._end_couple()
+                self._couple = await launch(self._request, self._fleet.host, schedule)
+            self._couple.serve(schedule.number)
+            yield self._couple
+        except BaseException:
+            await self._end_couple()
+            raise
+        if schedule.last:
+            await self._end_couple()
+
+    async def _end_couple(self) -> None:
+        couple, self._couple = self._couple, None
+        if couple is not None:
+            await couple.end()
 
     def _out_of_time(self) -> bool:
-        """True when another pair would not fit any more."""
+        """True when another pair would not fit any more, or all pairs of a further couple of processes: short of those
+        there would be nothing to ask the rule about."""
         limit = self._request.time_limit_ns
         if limit is None:
             return False
         elapsed = time.monotonic_ns() - self._began_ns
         before_pairs = sum(duration for _, duration in self._phases.taken)
         a_pair = (elapsed - before_pairs) // max(1, len(self.pairs))
-        return elapsed + a_pair > limit
+        each = self._request.policy.pairs_a_start
+        return elapsed + a_pair * (1 if len(self.pairs) % each else each) > limit
 
     def _pair_done(self, pair: Pair) -> PairDone:
         totals = {arm: pair.total(arm) for arm in Arm} if pair.usable else {}
@@ -243,6 +234,7 @@ def make_pair(
         cpus={arm: process.cpus for arm, process in running.items()},
         steal_fraction=max((result.steal_fraction for result in results), default=0.0),
         workers=collector.workers(report for result in results for report in result.reports),
+        start=schedule.start,
     )
     return drop_faulty(pair, policy)
 
@@ -256,12 +248,3 @@ def check_counts(results: list[LoadResult]) -> None:
                     f"worker {report.worker} lost count: {report.due} requests were due, but {report.completed} completed "
                     f"+ {report.failed} failed + {report.abandoned} abandoned; please report this"
                 )
-
-
-def _death(builds: dict[Arm, str], arm: Arm, number: int, status: int, output: str) -> str:
-    how = f"by signal {-status}" if status < 0 else f"with status {status}"
-    words = output.strip() or "(nothing)"
-    return (
-        f"the {arm.name.lower()} store ({builds[arm]}) ended {how} in the middle of pair {number + 1}; "
-        f"its last words: {words}"
-    )

@@ -129,6 +129,7 @@ def _pair_line(pair: Pair, comparison: Comparison, position: int | None) -> dict
     dropped = [couple.dropped for couple in pair.couples if couple.dropped]
     return {
         "number": pair.number,
+        "start": pair.start,
         "couples": len(pair.usable),
         "dropped": len(dropped),
         "drop_reasons": sorted(set(dropped)),

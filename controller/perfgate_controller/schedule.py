@@ -22,12 +22,16 @@ FIRST_WARMUP_NS = 2 * NS_PER_S
 @dataclass(frozen=True, slots=True)
 class PairSchedule:
     """arms: in the order in which the processes are launched; the first gets the lower port. jitter_ns: waited before
-    the pair so that its start keeps no step with anything periodic on the host."""
+    the pair so that its start keeps no step with anything periodic on the host. start: which couple of processes serves
+    it, None where each pair has its own; fresh, last: whether the pair is the first and the last one of its couple."""
 
     number: int
     arms: tuple[Arm, Arm]
     segments: tuple[Segment, ...]
     jitter_ns: int
+    start: int | None = None
+    fresh: bool = True
+    last: bool = True
 
     @property
     def plan_end_ns(self) -> int:
@@ -60,7 +64,7 @@ def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_st
     couples = max(1, round(policy.measured_ns / slice_ns))
     if policy.mode == "duet":
         together = _both_at_once(warmup_ns, slice_ns, couples, plan_start_ns)
-        return PairSchedule(number, launch_order(seed, number), together, int(random.integers(0, NS_PER_S // 4)))
+        return _schedule(policy, seed, number, together, int(random.integers(0, NS_PER_S // 4)))
     firsts = [Arm(value) for value in random.integers(0, 2, size=couples + 1)]
     segments: list[Segment] = []
 
@@ -74,7 +78,17 @@ def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_st
         start_ns = plan_start_ns + warmup_ns + couple * slice_ns
         for arm in (firsts[couple + 1], firsts[couple + 1].other):
             add(arm, SegmentKind.MEASURED, couple, start_ns, slice_ns)
-    return PairSchedule(number, launch_order(seed, number), tuple(segments), int(random.integers(0, NS_PER_S // 4)))
+    return _schedule(policy, seed, number, tuple(segments), int(random.integers(0, NS_PER_S // 4)))
+
+
+def _schedule(policy: Policy, seed: int, number: int, segments: tuple[Segment, ...], jitter_ns: int) -> PairSchedule:
+    """Which processes serve the pair. What is permuted is permuted couple by couple of processes."""
+    each = policy.pairs_a_start
+    start, place = divmod(number, each)
+    order = launch_order(seed, start)
+    return PairSchedule(
+        number, order, segments, jitter_ns, start if policy.starts else None, place == 0, place == each - 1
+    )
 
 
 def _both_at_once(warmup_ns: int, slice_ns: int, couples: int, plan_start_ns: int) -> tuple[Segment, ...]:
@@ -92,7 +106,8 @@ def _both_at_once(warmup_ns: int, slice_ns: int, couples: int, plan_start_ns: in
 
 
 def launch_order(seed: int, number: int) -> tuple[Arm, Arm]:
-    """Permuted blocks of four pairs: in each block two pairs launch the base first and two the candidate."""
+    """Of couple `number` of processes. Permuted blocks of four: in each block two launch the base first and two the
+    candidate."""
     block, position = divmod(number, BLOCK)
     random = _random(seed, (1 << 31) | block)
     first = Arm(int(random.permutation([0, 0, 1, 1])[position]))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from perfgate.stats.variance_bounds import difference_df
 from perfgate.stats.trimmed import ROUNDING, Estimate, trimmed_means
 
 Floats = NDArray[np.float64]
@@ -91,24 +92,19 @@ def spread_p(of: Nested, restart: RestartSpread) -> float:
     return float(fdtrc(len(of.means) - 1, df, between / expected)) if df > 0 else 1.0
 
 
-def restart_spread(per_couple: ArrayLike) -> RestartSpread:
-    """What an A/A calibration tells of starts. per_couple: float64 (couples, pairs), two or more of each.
+def restart_spread(of: Nested) -> RestartSpread:
+    """What an A/A calibration, whose processes served several pairs each, tells of starts.
 
-    One-way analysis of variance: s_restart² = (MS_between - MS_within) / (2 pairs), not below 0, with Satterthwaite's
-    df of that difference (Searle, Casella and McCulloch 1992, Variance Components, chapter 3). Raises ValueError for
-    fewer than two couples or pairs.
+    Couples' means vary by 2 s_restart² + s_within² (mean of 1/h), so s_restart² is half of what their variance is more
+    than the second part; df: Satterthwaite's for that difference (Searle, Casella and McCulloch 1992, Variance
+    Components, chapter 3). Nothing where it comes out below 0. Raises ValueError for fewer than two couples, or where
+    none has two pairs.
     """
-    table = np.asarray(per_couple, dtype=np.float64)
-    if table.ndim != 2 or min(table.shape) < 2:
-        raise ValueError(f"{table.shape} values tell nothing of starts: two couples of two pairs are needed")
-    couples, pairs = table.shape
-    between = pairs * float(table.mean(axis=1).var(ddof=1))
-    within = float(table.var(axis=1, ddof=1).mean())
-    difference = between - within
-    if difference <= 0:
-        return RestartSpread(0.0, 0.0)
-    noise = between**2 / (couples - 1) + within**2 / (couples * (pairs - 1))
-    return RestartSpread(math.sqrt(difference / (2 * pairs)), difference**2 / noise)
+    if len(of.means) < 2 or math.isnan(of.within):
+        raise ValueError(f"{len(of.means)} couples tell nothing of starts: two couples, of two pairs each, are needed")
+    between, within = float(of.means.var(ddof=1)), of.within * float(np.mean(1 / of.kept))
+    df = difference_df(between, len(of.means) - 1, within, of.df)
+    return RestartSpread(math.sqrt(max(0.0, between - within) / 2), df)
 
 
 def _of_one(of: Nested, restart: RestartSpread) -> tuple[float, float]:

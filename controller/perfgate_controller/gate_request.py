@@ -1,0 +1,27 @@
+"""What a gate is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfgate.gate.policy import Policy
+from perfgate.gate.restarts import Restarts
+from perfgate.scenario.model import Scenario
+from perfgate.segment import Arm
+from perfgate.targets.model import Target
+
+
+@dataclass(frozen=True, slots=True)
+class GateRequest:
+    """What is compared, by which policy, and where the evidence is kept. time_limit_ns: the hard stop, or None. restarts: what a
+    calibration knows of starts, for a policy whose processes serve several pairs."""
+
+    scenario: Scenario
+    seed: int
+    target: Target
+    builds: dict[Arm, str]
+    policy: Policy
+    directory: Path
+    time_limit_ns: int | None = None
+    restarts: Restarts | None = None
