@@ -124,7 +124,7 @@ def test_each_value_says_where_it_comes_from() -> None:
     settings = {"policy": "quick", "looks": (6, 12), "margin": 0.07}
     lines = {line.key: line for line in policy_lines(settings, None, "[gate]")}
     assert (lines["margin"].value, lines["margin"].origin) == (0.07, "[gate]")
-    assert lines["margin"].why.startswith("instead of 0.1: ")
+    assert lines["margin"].why.startswith("instead of 0.1 (what so short")
     assert (lines["min_pairs"].value, lines["min_pairs"].origin) == (6, "follows")
     assert (lines["measured_seconds"].value, lines["measured_seconds"].origin) == (2.5, "quick")
     assert lines["trim"].origin == "standard"

@@ -129,7 +129,7 @@ def _text(path: Path, certificates: list[Certificate], evidence: Evidence, argum
 def _paragraph(one: Certificate, claim: str, confidence: str) -> str:
     where = one.conditions
     head = f"{where.scenario} ({where.scenario_digest}), {where.policy} policy ({where.policy_digest})"
-    counts = f"{one.gates} verdicts: {one.alarms} BLOCK, {one.undecided} INCONCLUSIVE"
+    counts = f"{one.gates} verdict{'' if one.gates == 1 else 's'}: {one.alarms} BLOCK, {one.undecided} INCONCLUSIVE"
     if one.invalid:
         counts += f"; {one.invalid} INVALID beside them, not counted"
     if one.proven:

@@ -42,19 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     from perfgate.errors import InputError
     from perfgate.gate.policy_choice import policy_settings
-    from perfgate.gate.policy_load import POLICIES
     from perfgate.gate.policy_table import policy_lines
 
     settings, name = policy_settings({}, arguments.policy)
     try:
-        lines = policy_lines(settings, name, arguments.policy)
+        lines = policy_lines(settings, name, "file")
     except InputError as error:
         raise InputError(f"{arguments.policy}: {str(error).removeprefix('gate: ')}") from None
     if arguments.json:
         print(json.dumps([dataclasses.asdict(line) for line in lines], indent=1))
         return 0
     if name is None:
-        print(f"{arguments.policy}, on top of {settings.get('policy', 'standard')} ({' or '.join(POLICIES)})\n")
+        print(f"{arguments.policy}, on top of the {settings.get('policy', 'standard')} policy\n")
     print("\n".join(map(_row, lines)))
     return 0
 

@@ -45,19 +45,21 @@ def _line(
     field: str, policy: Policy, base: Policy, said: Mapping[str, Any], given: str, duet: Mapping[str, Any]
 ) -> PolicyLine:
     key, scale = _KEYS.get(field, (field, 0))
-    value = getattr(policy, field)
+    value, usual = getattr(policy, field), getattr(base, field)
     shown = value / scale if scale else list(value) if isinstance(value, tuple) else value
-    standard = getattr(Policy(), field)
-    if key in said or field in said:
-        return PolicyLine(key, shown, given, f"instead of {_written(getattr(base, field), scale)}: {WHY[key]}")
-    if value != getattr(base, field):
-        return PolicyLine(key, shown, "follows", "follows from what is set otherwise")
+    origin, why = "standard", WHY[key]
     if field in duet:
-        return PolicyLine(key, shown, "duet", WHY_DUET[key])
-    if policy.name == "quick" and value != standard:
-        return PolicyLine(key, shown, "quick", WHY_QUICK[key])
-    return PolicyLine(key, shown, "standard", WHY[key])
+        origin, why = "duet", WHY_DUET[key]
+    elif policy.name == "quick" and usual != getattr(Policy(), field):
+        origin, why = "quick", WHY_QUICK[key]
+    if key in said or field in said:
+        return PolicyLine(key, shown, given, f"instead of {_written(usual, scale)} ({why})" if value != usual else why)
+    if value != usual:
+        return PolicyLine(key, shown, "follows", f"follows from the others, instead of {_written(usual, scale)}")
+    return PolicyLine(key, shown, origin, why)
 
 
 def _written(value: Any, scale: int) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value / scale:g}" if scale else str(list(value) if isinstance(value, tuple) else value)
