@@ -19,6 +19,7 @@ EXAMPLE = """examples:
   perfgate simulate --policy quick --truth same --truth one20 --runs 2000
   perfgate simulate --profile shared --truth same --runs 2000 --json rates.json
   perfgate simulate --mode duet --truth same --truth one10
+  perfgate simulate --starts 3,5,10 --runs 400
   perfgate simulate --profile shared --truth same --truth one10 --slice-ms 3000
   perfgate simulate --case periodic --case recall --runs 500
   perfgate simulate --curve power.svg --runs 500
@@ -71,6 +72,10 @@ def add_parser(subparsers: Subparsers) -> None:
         "--mode", choices=("alternation", "duet"), default="alternation",
         help="duet: both builds loaded at once; a tenth of a change leaks into the other (default: alternation)",
     )  # fmt: skip
+    parser.add_argument(
+        "--starts", default=None, metavar="N,…",
+        help="so many processes a build serve all pairs, with a simulated calibration of 20 couples of processes: 3,5,10",
+    )  # fmt: skip
     parser.add_argument("--margin", type=float, default=None, metavar="FRACTION", help="overrides the policy's")
     parser.add_argument(
         "--slice-ms", type=float, default=None, metavar="MS", help="overrides the policy's, up to 10000"
@@ -96,6 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.curve and arguments.truth:
         raise InputError("--curve draws changes of 0 to 20 %: leave out --truth")
+    if arguments.starts is not None:
+        return _slow_starts(arguments)
     if arguments.case:
         return _cases(arguments, policy)
     return _curve(arguments, policy) if arguments.curve else _table(arguments, policy)
@@ -132,6 +139,33 @@ def _curve(arguments: argparse.Namespace, policy: Policy) -> int:
     return 0
 
 
+def _slow_starts(arguments: argparse.Namespace) -> int:
+    """A table for each number of processes."""
+    from perfgate.errors import InputError
+    from perfgate.simulate.table import operating_characteristics, to_json, to_text
+    from perfgate.simulate.truth import TRUTHS as truths
+
+    if arguments.case or arguments.curve or (arguments.slice_ms or 0) > 1000:
+        raise InputError("--starts makes tables, of slices up to 1000 ms: leave out --case and --curve")
+    numbers = arguments.starts.split(",")
+    if not all(number.isdecimal() and int(number) for number in numbers):
+        raise InputError(f"--starts {arguments.starts}: give numbers of processes, as 3,5,10")
+    asked = [truths[name] for name in arguments.truth or ("same", "one10")]
+    arguments.profile = arguments.profile or ["quiet", "typical", "noisy"]
+    found = []
+    for number in map(int, numbers):
+        policy = _policy(arguments, starts=number)
+        rates = operating_characteristics(
+            policy, _hosts(arguments), asked, arguments.runs, arguments.seed, arguments.rate, _progress(),
+            processes=_processes(arguments),
+        )  # fmt: skip
+        _head(policy, arguments)
+        print(f"{number} processes a build, {policy.pairs_a_start} pairs each\n{to_text(rates, asked)}\n")
+        found.append({"starts": number, **to_json(rates, policy, arguments.seed, arguments.rate)})
+    _json(arguments, {"schema_version": 1, "starts": found})
+    return 0
+
+
 def _cases(arguments: argparse.Namespace, policy: Policy) -> int:
     from perfgate.simulate.case import Ask, to_json, to_text
     from perfgate.simulate.cases import load_case
@@ -162,7 +196,7 @@ def _head(policy: Policy, arguments: argparse.Namespace) -> None:
     )
 
 
-def _policy(arguments: argparse.Namespace) -> Policy:
+def _policy(arguments: argparse.Namespace, **more: int) -> Policy:
     from perfgate.errors import InputError
     from perfgate.gate.policy_load import policy_for
 
@@ -177,7 +211,9 @@ def _policy(arguments: argparse.Namespace) -> Policy:
     if arguments.processes is not None and not 1 <= arguments.processes <= 256:
         raise InputError(f"--processes {arguments.processes}: give a number from 1 to 256")
     overrides = {"mode": arguments.mode, "margin": arguments.margin, "slice_ms": arguments.slice_ms}
-    return policy_for({}, arguments.policy, **{key: value for key, value in overrides.items() if value is not None})
+    return policy_for(
+        {}, arguments.policy, **{key: value for key, value in overrides.items() if value is not None}, **more
+    )
 
 
 def _processes(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from perfgate.gate.decision import decide
 from perfgate.gate.latency import latency_effects
 from perfgate.gate.policy import Policy
-from perfgate.gate.starts import starts_are_bimodal
+from perfgate.gate.restarts import Restarts, Served
+from perfgate.gate.starts import of_each_start, starts_are_bimodal
 from perfgate.gate.verdict import Word
 from perfgate.operation import Operation
 from perfgate.simulate.duet import draw_duet_noise, shown
@@ -21,7 +22,8 @@ from perfgate.simulate.long_slices import LongPool, long_tables
 from perfgate.simulate.pool import OPERATIONS, Candidate, Pool
 from perfgate.simulate.profile import Profile
 from perfgate.simulate.seconds import Noise, draw_noise
-from perfgate.simulate.truth import Truth
+from perfgate.simulate.slow_starts import CALIBRATED, calibrated, draw_started
+from perfgate.simulate.truth import TRUTHS, Truth
 from perfgate.stats.shares import clopper_pearson
 from perfgate.stats.trimmed import trimmed_means
 
@@ -70,8 +72,9 @@ def simulate(
         tick(start / runs)
         tables, medians = _draw(profile, truth, policy, pool, factor, min(CHUNK, runs - start), random)
         ratios.append(tables[:, :, 0, 2].ravel())
-        for table, median in zip(tables, medians, strict=True):
-            word, pairs, split = run_gate(table, median, policy)
+        known = _calibrations(profile, policy, pool, len(tables), random)
+        for table, median, restarts in zip(tables, medians, known, strict=True):
+            word, pairs, split = run_gate(table, median, policy, restarts=restarts)
             words[word] += 1
             used += pairs
             bimodal += split
@@ -93,19 +96,39 @@ def _draw(
         levels = draw_levels(profile, policy, pool.couples, pool.pieces, runs, pairs, random)
         return long_tables(levels, profile, truth, policy, pool, factor, random)
     draw = draw_duet_noise if policy.mode == "duet" else draw_noise
-    noise = draw(profile, policy, pool.couples, runs, pairs, random)
+    if policy.starts:
+        noise = draw_started(draw, profile, policy, pool.couples, runs, policy.starts, random)
+    else:
+        noise = draw(profile, policy, pool.couples, runs, pairs, random)
     return make_tables(noise, profile, truth, policy, pool, factor, random)
 
 
+def _calibrations(
+    profile: Profile, policy: Policy, pool: Pool | LongPool, runs: int, random: np.random.Generator
+) -> Sequence[Restarts | None]:
+    """For each gate what a calibration of its own has found, where its processes serve several pairs."""
+    if not policy.starts or isinstance(pool, LongPool):
+        return [None] * runs
+    draw = draw_duet_noise if policy.mode == "duet" else draw_noise
+    noise = draw_started(draw, profile, policy, pool.couples, runs, CALIBRATED, random)
+    tables, _ = make_tables(noise, profile, TRUTHS["same"], policy, pool, 1.0, random)
+    return calibrated(tables, policy, NAMES)
+
+
 def run_gate(
-    table: Floats, medians: Floats, policy: Policy, operations: Sequence[Operation] = NAMES
-) -> tuple[Word, int, bool]:
+    table: Floats, medians: Floats, policy: Policy, operations: Sequence[Operation] = NAMES,
+    restarts: Restarts | None = None,
+) -> tuple[Word, int, bool]:  # fmt: skip
     """One gate, look after look: what it says, after how many pairs, and whether starts were called bimodal then.
-    table: (pairs, operations, 3) log ratios; medians: (pairs, operations, arms) log medians of the processes."""
+    table: (pairs, operations, 3) log ratios; medians: (pairs, operations, arms) log medians of the processes. restarts:
+    what a calibration knows, where processes serve several pairs."""
     word, pairs, bimodal = Word.INCONCLUSIVE, 0, False
+    starts = np.arange(len(table)) // policy.pairs_a_start
     for pairs in policy.looks:
-        bimodal = starts_are_bimodal(medians[:pairs])
-        word = decide(latency_effects(table[:pairs], policy, operations), policy, operations, pairs, bimodal)
+        bimodal = starts_are_bimodal(of_each_start(medians[:pairs], starts[:pairs]))
+        served = Served(starts[:pairs], restarts) if restarts else None
+        effects = latency_effects(table[:pairs], policy, operations, served=served)
+        word = decide(effects, policy, operations, pairs, bimodal)
         if word is not Word.INCONCLUSIVE:
             break
     return word, pairs, bimodal

@@ -20,7 +20,7 @@ from perfgate.simulate.seconds import Noise
 from perfgate.stats.starts import nest, restart_spread
 
 CALIBRATED = 20
-"""Couples of processes in a calibration: twenty starts of each side."""
+"""Couples of processes in a calibration: twenty starts of each side. Each serves as many pairs as in the gate."""
 
 Floats = NDArray[np.float64]
 Draw = Callable[[Profile, Policy, int, int, int, np.random.Generator], Noise]
