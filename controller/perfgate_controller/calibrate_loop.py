@@ -57,6 +57,8 @@ class Calibration(Gate):
                 if task is None or task.uncancel() > 0:
                     raise
                 self.ended, self.cut = "interrupted", True
+            finally:
+                await self._end_couple()
 
     async def _measure_pairs(self, log: IntervalWriter) -> None:
         wanted, policy = self._wanted, self._request.policy

@@ -106,6 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _session(arguments: argparse.Namespace) -> Session:
     """Raises InputError for anything wrong, before anything is started."""
+    import dataclasses
     import math
 
     from perfgate_controller.calibration_state import make_terms, read_earlier
@@ -126,7 +127,8 @@ def _session(arguments: argparse.Namespace) -> Session:
     order = open_order(arguments, "calibrate")
     variant = order.variant("--variant", arguments.variant)
     mode = {} if arguments.mode is None else {"mode": arguments.mode}
-    policy = policy_for(order.scenario.gate, arguments.policy, **mode)
+    # Each pair has fresh processes, also where a gate's serve several pairs: how much starts differ is what it borrows.
+    policy = dataclasses.replace(policy_for(order.scenario.gate, arguments.policy, **mode), starts=0)
     slower = leak_variant(arguments, order, policy)
     slice_ns = slice_length_ns(policy, order.scenario, Plan(order.scenario, order.seed).mean_rate)
     terms = make_terms(order.scenario, order.target.name, variant, order.seed, policy, slice_ns, {})
@@ -220,8 +222,19 @@ def _conclude(session: Session, measured: Measured, arguments: argparse.Namespac
     write_profile(path, profile)
     write_profile(order.directory / "profile.json", profile)
     _tidy(order)
+    _record(order, profile, path)
     render(profile_document(profile, session.policy, path, order.directory, _short(session, profile)), make_console())
     return 0
+
+
+def _record(order: Order, profile: HostProfile, path: Path) -> None:
+    """In the history, too."""
+    if order.history is not None:
+        from perfgate.calibration.profile_json import profile_to_json
+        from perfgate.cli.common import warn
+        from perfgate.history.recorder import record_profile
+
+        warn(record_profile(order.history, profile_to_json(profile), path))
 
 
 def _short(session: Session, profile: HostProfile) -> str:
