@@ -12,10 +12,16 @@ from typing import Any
 import pytest
 from builders import record
 from history_values import add, at, gate_entry, small_gate
+from test_host_profile import profile
 
+from perfgate.calibration.profile_file import write_profile
+from perfgate.calibration.profile_json import profile_from_json
+from perfgate.cli.calibrate import _record as record_calibration
 from perfgate.cli.common import finish, own_command
 from perfgate.cli.main import main
 from perfgate.gate.verdict import Word
+from perfgate.history.database import opened
+from perfgate.history.reader import profiles
 from perfgate.report.directory import write_result
 
 
@@ -57,6 +63,20 @@ def test_what_was_recorded_is_what_its_directory_says(here: Path, capsys: pytest
     assert "0 added, 1 there already" in capsys.readouterr().out
 
 
+def test_a_host_profile_records_itself_and_its_file_is_not_a_second_one(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = profile()
+    write_profile(here / "profile.json", found)
+    record_calibration(order(here / "one"), found, here / "profile.json")
+    with opened(at(".perfgate/history.db")) as engine:
+        assert [profile_from_json(one.profile, "x") for one in profiles(engine)] == [found]
+    assert main(["history", "import", "profile.json"]) == 0
+    said = capsys.readouterr()
+    assert "0 added, 1 there already" in said.out
+    assert said.err == ""
+
+
 def test_no_history_where_it_is_off(here: Path) -> None:
     finish(order(here / "one", None), *small_gate(1))
     assert not (here / ".perfgate").exists()
@@ -70,7 +90,7 @@ def test_a_history_that_cannot_be_written_is_a_warning_with_the_command_that_men
     finish(order(here / "one", "bad.db"), *small_gate(1))
     said = capsys.readouterr().err
     assert "warning: not recorded" in said
-    command = said.split("perfgate history import ")[1].split()
+    command = said.rsplit("perfgate history import ", 1)[1].split()
     assert (here / "one" / "result.json").exists()
     (here / "bad.db").unlink()
     assert main(["history", "import", *command]) == 0

@@ -44,7 +44,8 @@ def whole_ids(file: Path) -> list[str]:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
         found = ids(connection, Choice())
-        pairs = dict(connection.exec_driver_sql("SELECT run_id, count(*) FROM pair GROUP BY run_id").tuples().all())
+        counts = connection.exec_driver_sql("SELECT run_id, count(*) FROM pair GROUP BY run_id").all()
+        pairs = {row[0]: row[1] for row in counts}
         for one in found:
             record, comparison = read_entry(connection, one).decoded()
             assert comparison is not None
@@ -57,13 +58,13 @@ def whole_ids(file: Path) -> list[str]:
 
 def test_a_writer_that_is_killed_loses_nothing_it_said_was_recorded(tmp_path: Path) -> None:
     file, acknowledged = tmp_path / "history.db", []
-    for life, lines in enumerate((1, 2, 5, 9)):
+    for life, lines in enumerate((1, 3, 6)):
         process = start("runs", file, str(1000 * life), "1000")
         acknowledged += [line_of(process) for _ in range(lines)]
         acknowledged += kill(process)
     found = whole_ids(file)
     assert set(acknowledged) <= set(found)
-    assert len(found) <= len(acknowledged) + 4  # at most the one whose line was not said any more
+    assert len(found) <= len(acknowledged) + 3  # at most the one whose line was not said any more
 
 
 def test_a_writer_that_is_killed_inside_its_transaction_leaves_nothing_of_it(tmp_path: Path) -> None:
