@@ -22,12 +22,16 @@ HIGH = 0.3
 PIECES = 4
 """Of a short slice, whose level is the mean of theirs: a wave may be quicker than a slice."""
 
+MOST_WHOLE = 100
+"""Gates in the rows of half a pair each, which take requests one by one: a tenth of a second a gate."""
+
 
 def rows(ask: Ask) -> list[Row]:
     """The gate's slices in random order, and in contrast whole halves of a pair, A B A B, in random and in fixed order."""
     of = scene(ask, "periodic")
     whole = dataclasses.replace(ask.policy, slice_ns=ask.policy.measured_ns, couple_trim=0.0)
     long_pool = make_long_pool(whole, ask.rate, [1.0], max(PAIRS, 3 * ask.policy.looks[-1]), of.random)
+    few = dataclasses.replace(ask, runs=min(ask.runs, MOST_WHOLE))
     slice_s, pair_s = slice_cycle_s(ask.policy), pair_cycle_s(ask.policy, of.pool.couples)
     whole_s = pair_cycle_s(whole, 1)
     short = (("a slice", slice_s), ("a couple", 2 * slice_s), ("a pair", pair_s), ("two pairs", 2 * pair_s))
@@ -37,7 +41,7 @@ def rows(ask: Ask) -> list[Row]:
     ]
     for order, fixed in (("random", False), ("fixed", True)):
         for name, period in (("a pair", whole_s), ("two pairs", 2 * whole_s)):
-            gates = _whole(ask, whole, long_pool, _square(period), fixed, of.random)
+            gates = _whole(few, whole, long_pool, _square(period), fixed, of.random)
             found.append(decide_all(f"half a pair each in {order} order, period of {name}", whole, gates))
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +126,7 @@ def _chunk(
     return packed(base, pauses[0]), np.take_along_axis(_grouped(place, groups), order, axis=-1), by_factor
 
 
-def _grouped(values: NDArray[np.generic], groups: int) -> NDArray[np.generic]:
+def _grouped(values: NDArray[Any], groups: int) -> NDArray[Any]:
     """(pairs, steps, operations, workers, columns) to (pairs, operations, groups, all of a group)."""
     pairs, steps, operations = values.shape[:3]
     split = values.reshape(pairs, groups, steps // groups, operations, *values.shape[3:])
@@ -139,10 +140,10 @@ def _front(counts: NDArray[np.bool_], groups: int) -> NDArray[np.int64]:
     return np.argsort(~held.astype(np.bool_), axis=-1, kind="stable")[..., :most]
 
 
-def _widen(values: NDArray[np.generic], width: int) -> NDArray[np.generic]:
+def _widen(values: NDArray[Any], width: int) -> NDArray[Any]:
     fill = np.nan if values.dtype.kind == "f" else 0
     more = width - values.shape[-1]
-    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, more)], constant_values=fill)  # type: ignore[arg-type]
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, more)], constant_values=fill)
 
 
 def _sensitivity(profile: Profile, logs: Narrow) -> Narrow | float:
