@@ -23,6 +23,7 @@ from perfgate.simulate.truth import TRUTHS, Truth
 from perfgate.stats.trimmed import trimmed_means
 
 POOL = 300
+"""Pairs at most; for fewer gates fewer, but three times what a gate needs."""
 CHUNK = 50
 SAME = TRUTHS["same"]
 
@@ -49,7 +50,7 @@ def scene(ask: Ask, name: str, truths: Sequence[Truth] = (), others: Sequence[Ca
     `others`: candidates of another kind."""
     random = np.random.default_rng([ask.seed, 2, *name.encode()])
     factors = sorted({1.0, *(service_factor(truth.change, ask.rate / WORKERS) for truth in truths)})
-    pairs = max(POOL, 3 * ask.policy.looks[-1])
+    pairs = max(3 * ask.policy.looks[-1], min(POOL, ask.runs))
     pool = make_pool(ask.policy, ask.rate, [*factors, *others], pairs, random, lambda share: ask.tick(name, share / 2))
     return Scene(ask, pool, random)
 
