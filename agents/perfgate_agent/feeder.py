@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
 from perfgate.requests import Requests
-from perfgate.segment import Arm, Segment, SegmentKind, stretches, together
+from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.targets.adapter import Adapter, encode_block
 from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate_agent.recorder import Bucket
+from perfgate_agent.seconds import seconds_of
 from perfgate_agent.slots import Slots, address_of
 from perfgate_agent.twins import candidate_first, interleaved
 
@@ -149,21 +150,14 @@ def pieces(
     """All requests of a run that starts at `start_ns`, piece by piece. A new bucket (a segment's second) is put into
     `buckets` and `listed` before its first piece, and closed after its last."""
     number = 0
-    stretch = stretches(segments)
-    for group in together(segments):
-        window, shift = group[0], group[0].offset_ns - group[0].plan_start_ns
-        since = max(stretch[segment.arm, segment.number] for segment in group)
-        for start in range(window.plan_start_ns, window.plan_end_ns, NS_PER_S):
-            end = min(start + NS_PER_S, window.plan_end_ns)
-            opened = [Bucket(segment, start + shift, end + shift, start_ns) for segment in group]
-            numbers = tuple(range(number, number + len(group)))
-            buckets.update(zip(numbers, opened, strict=True))
-            listed.extend(opened)
-            for begin in range(start, end, PIECE_NS):
-                block = plan.window(lanes, begin, min(begin + PIECE_NS, end), since)
-                for first in range(0, len(block), PIECE_REQUESTS):
-                    part = block.take(slice(first, first + PIECE_REQUESTS))
-                    yield Piece(numbers, group, part, start_ns + shift, plan.seed)
-            for bucket in opened:
-                bucket.closed = True
-            number += len(group)
+    for second in seconds_of(segments, start_ns):
+        numbers = tuple(range(number, number + len(second.buckets)))
+        buckets.update(zip(numbers, second.buckets, strict=True))
+        listed.extend(second.buckets)
+        for begin in range(second.start_ns, second.end_ns, PIECE_NS):
+            block = plan.window(lanes, begin, min(begin + PIECE_NS, second.end_ns), second.since_ns)
+            for first in range(0, len(block), PIECE_REQUESTS):
+                part = block.take(slice(first, first + PIECE_REQUESTS))
+                yield Piece(numbers, second.segments, part, second.shift_ns, plan.seed)
+        second.close()
+        number += len(numbers)

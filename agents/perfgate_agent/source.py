@@ -9,11 +9,12 @@ import numpy as np
 from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
 from perfgate.requests import Requests
-from perfgate.segment import Arm, Segment, stretches, together
+from perfgate.segment import Arm, Segment
 from perfgate.targets.adapter import Adapter
 from perfgate.units import NS_PER_S
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.recorder import Bucket
+from perfgate_agent.seconds import seconds_of
 from perfgate_agent.twins import candidate_first
 
 CHUNK_NS = NS_PER_S // 4
@@ -28,22 +29,15 @@ def exchanges(
 
     Appends each new bucket (a segment's second) to `buckets` before its first request, and closes it after its last.
     """
-    stretch = stretches(segments)
-    for group in together(segments):
-        window, shift = group[0], group[0].offset_ns - group[0].plan_start_ns
-        since = max(stretch[segment.arm, segment.number] for segment in group)
-        for start in range(window.plan_start_ns, window.plan_end_ns, NS_PER_S):
-            end = min(start + NS_PER_S, window.plan_end_ns)
-            opened = [Bucket(segment, start + shift, end + shift, start_ns) for segment in group]
-            buckets.extend(opened)
-            for chunk in range(start, end, CHUNK_NS):
-                plan.window((), chunk, chunk + 1)  # the block of the plan, which is made once and then kept
-                yield None
-                block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, end), since)
-                yield None
-                yield from _encoded(block, adapters, start_ns + shift, opened, plan.seed)
-            for bucket in opened:
-                bucket.closed = True
+    for second in seconds_of(segments, start_ns):
+        buckets.extend(second.buckets)
+        for chunk in range(second.start_ns, second.end_ns, CHUNK_NS):
+            plan.window((), chunk, chunk + 1)  # the block of the plan, which is made once and then kept
+            yield None
+            block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, second.end_ns), second.since_ns)
+            yield None
+            yield from _encoded(block, adapters, second.shift_ns, second.buckets, plan.seed)
+        second.close()
 
 
 def _encoded(
