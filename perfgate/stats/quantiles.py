@@ -1,7 +1,8 @@
 """Quantiles of small samples: smoothed over neighbouring order statistics, by a model of the tail, or request by request.
 
 Samples are given in ascending order. The weighted ones are linear in what they are given: of logs, they are equivariant to
-a scale, as the log of a quantile is, and one stall weighs no more than its rank.
+a scale, as the log of a quantile is, and one stall weighs no more than its rank. The gate uses the plain one: what was
+compared, and why, is in docs/estimators.md.
 """
 
 from __future__ import annotations
