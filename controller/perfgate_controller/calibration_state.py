@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ def make_terms(
     """What pairs must have in common to be put together."""
     return {
         "scenario": noise_digest(scenario), "target": target, "variant": variant, "seed": seed, "policy": policy.name,
-        "mode": policy.mode,
+        "mode": policy.mode, "pairs_a_process": policy.pairs_a_start,
         "slice_ns": slice_ns, "measured_ns": policy.measured_ns, "warmup_ns": policy.warmup_ns, "host": dict(host),
     }  # fmt: skip
 
@@ -93,17 +94,19 @@ def read_state(directory: Path) -> State:
 def read_earlier(directories: Sequence[Path], terms: Mapping[str, Any], policy: Policy) -> Earlier:
     """The pairs of these calibrations and of those that they added to, each once. Raises InputError where one was measured
     under other terms. Terms that are missing in `terms` are not compared."""
-    earlier, waiting = Earlier(), [path.resolve() for path in directories]
+    earlier, waiting = Earlier(), list(directories)
     while waiting:
         directory = waiting.pop(0)
-        if str(directory) in earlier.sources:
+        place = str(directory.resolve())  # sources are absolute, what was typed need not be
+        if place in earlier.sources:
             continue
         state = read_state(directory)
         _check_terms(directory, state.terms, terms)
-        earlier.sources.append(str(directory))
+        earlier.sources.append(place)
         waiting += [Path(source) for source in state.sources]
         earlier.pairs += _pairs(directory, state, policy)
-        earlier.next_number = max(earlier.next_number, state.first + state.done)
+        whole = math.ceil((state.first + state.done) / policy.pairs_a_start) * policy.pairs_a_start  # fresh processes
+        earlier.next_number = max(earlier.next_number, whole)
         earlier.plan_at_ns = max(earlier.plan_at_ns, state.plan_at_ns)
         earlier.measuring_ns += state.measuring_ns
     earlier.pairs.sort(key=lambda pair: pair.number)
@@ -138,5 +141,5 @@ def _pairs(directory: Path, state: State, policy: Policy) -> list[Pair]:
             collector.take(interval)
         couples = () if number in state.spoilt else collector.couples(schedule)
         couples = tuple(drop_laggards(couple, policy) for couple in couples)
-        pairs.append(Pair(number, couples, collector.warmups(), {}, dict.fromkeys(Arm, 0), {}))
+        pairs.append(Pair(number, couples, collector.warmups(), {}, dict.fromkeys(Arm, 0), {}, start=schedule.start))
     return pairs

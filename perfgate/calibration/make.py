@@ -13,10 +13,12 @@ from perfgate.calibration.digest import noise_digest
 from perfgate.calibration.leak import Leak
 from perfgate.calibration.profile import VALID_DAYS, Component, HostProfile, Recommended
 from perfgate.calibration.resample import false_alarm, predictions
+from perfgate.calibration.restarts import with_shared_starts
 from perfgate.gate.latency import latency_table
 from perfgate.gate.outlook import seen
 from perfgate.gate.pair_effect import pair_effects
 from perfgate.gate.policy import Policy
+from perfgate.gate.restarts import by_start, start_numbers
 from perfgate.gate.starts import log_medians
 from perfgate.gate.validity import usable_pairs
 from perfgate.histogram import Histogram
@@ -63,8 +65,11 @@ def make_profile(
     found = pair_effects(usable, policy, operations)
     gains = tail_gains(found, policy)
     trim = HEAVY_TRIM if tails_are_heavy(gains, policy) else policy.trim
-    judged = dataclasses.replace(policy, trim=trim)
+    # Pairs are drawn one by one, as if each had processes of its own: what is predicted is such a gate.
+    judged = dataclasses.replace(policy, trim=trim, starts=0)
     parts = components(found, gains, trim)
+    if policy.starts:
+        parts = with_shared_starts(parts, found, start_numbers(usable))
     predicted = predictions(latency_table(found), log_medians(usable, operations), judged, operations, seed, tick)
     return HostProfile(
         host=measured.host,
@@ -77,7 +82,7 @@ def make_profile(
         measured_ns=policy.measured_ns,
         group_requests=policy.group_requests,
         pairs=len(usable),
-        starts=2 * len(usable),
+        starts=2 * len(by_start(usable)),
         pair_ns=measured.pair_ns,
         made_at=made_at,
         expires_at=made_at + timedelta(days=days),
@@ -103,10 +108,8 @@ def pairs_needed(parts: Sequence[Component], policy: Policy, operations: int) ->
     wanted = policy.margin * policy.operation_margin_factor
     noise = max((part.trimmed_sd for part in parts if part.statistic == policy.primary), default=math.inf)
     looks = [look for look in policy.looks if look >= max(policy.pass_from, policy.min_pairs)] or [policy.looks[-1]]
-    for pairs in (*looks, *range(looks[-1] + 1, MOST_PAIRS)):
-        if seen(policy, noise, operations, pairs) <= wanted:
-            return pairs
-    return MOST_PAIRS
+    candidates = (*looks, *range(looks[-1] + 1, MOST_PAIRS))
+    return next((pairs for pairs in candidates if seen(policy, noise, operations, pairs) <= wanted), MOST_PAIRS)
 
 
 def _slice_ns(pairs: Sequence[Pair], operations: Sequence[Operation], policy: Policy, used_ns: int) -> int:
@@ -124,4 +127,4 @@ def _slice_ns(pairs: Sequence[Pair], operations: Sequence[Operation], policy: Po
         pooled = Histogram.merge([part.response for part in parts])
         p99s.append(pooled.quantile(0.99) if pooled.total else 0.0)
     asked = math.ceil(policy.slice_min_p99s * max(p99s) / NS_PER_MS) * NS_PER_MS
-    return min(max(used_ns, asked), max(used_ns, policy.measured_ns // 2))
+    return int(min(max(used_ns, asked), max(used_ns, policy.measured_ns // 2)))

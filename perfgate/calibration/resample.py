@@ -52,8 +52,8 @@ def predictions(
         if operation is not None:
             shift[operations.index(operation)] = np.log1p(change)
         words, pairs = resample(table, medians, policy, operations, shift, runs, random)
-        shares = (words[word] / runs for word in (Word.BLOCK, Word.PASS, Word.INCONCLUSIVE))
-        made.append(Prediction(operation, change, *shares, pairs=pairs / runs, resamples=runs))
+        block, passed, open_ = (words[word] / runs for word in (Word.BLOCK, Word.PASS, Word.INCONCLUSIVE))
+        made.append(Prediction(operation, change, block, passed, open_, pairs / runs, runs))
     return tuple(made)
 
 
