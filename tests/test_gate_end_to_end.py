@@ -11,6 +11,7 @@ import pytest
 from cluster import perfgate, started, wait_for_line, write_scenario, write_target
 from perfgate_agent.ports import descendants
 
+from perfgate.evidence.evidence_file import read
 from perfgate.interval_log import read_intervals
 
 
@@ -44,6 +45,12 @@ def test_the_same_build_is_not_blocked_and_leaves_a_complete_record(tmp_path: Pa
     again = perfgate(["report", str(tmp_path / "out")], cache)
     assert again.returncode == 0
     assert word in again.stdout
+    counted = read(cache / "evidence.jsonl").lines[-1]
+    assert (counted.aa, counted.verdict.value, counted.policy) == (True, word, "quick")
+    assert counted.host
+    certified = perfgate(["certify"], cache)
+    assert certified.returncode == 4
+    assert "1 verdict: 0 BLOCK" in certified.stdout
 
 
 def test_a_build_that_fails_requests_is_blocked_with_exit_1_whatever_its_speed(tmp_path: Path, cache: Path) -> None:
