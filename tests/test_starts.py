@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import types
 
 import numpy as np
 import pytest
+from gate_values import SAME, SEARCH, STORE, THREE, Build, pairs
 from hypothesis import given
 from hypothesis import strategies as st
+from perfgate_controller.schedule import launch_order, schedule_pair
 from scipy import stats
 
+from perfgate.calibration.components import components
+from perfgate.calibration.profile import Component
+from perfgate.calibration.restarts import restarts_of, with_shared_starts
+from perfgate.errors import InputError
+from perfgate.gate.compare import compare
+from perfgate.gate.comparison import Comparison
+from perfgate.gate.limit_effects import limits_of
+from perfgate.gate.pair_effect import STATISTICS, PairEffect
+from perfgate.gate.policy_load import policy_for
+from perfgate.gate.restarts import Restarts
+from perfgate.gate.starts import of_each_start, starts_are_bimodal
+from perfgate.gate.verdict import Word
+from perfgate.pair import Pair
+from perfgate.scenario.model import ValidationSpec
+from perfgate.simulate.profile import PROFILES, Profile
+from perfgate.simulate.seconds import draw_noise
+from perfgate.simulate.slow_starts import draw_started
+from perfgate.simulate.table import operating_characteristics
+from perfgate.simulate.truth import TRUTHS
 from perfgate.stats.starts import Nested, RestartSpread, nest, restart_spread, spread_p, starts_estimate
 from perfgate.stats.student import t_bound
 from perfgate.stats.trimmed import trimmed_mean
@@ -239,3 +262,177 @@ def test_couples_that_vary_more_than_the_calibration_knows_are_told_and_others_a
     fits, moved = np.array([p(0.03) for _ in range(1_000)]), np.array([p(0.3) for _ in range(100)])
     assert (fits < 0.05).mean() == pytest.approx(0.05, abs=0.025)
     assert (moved < 0.001).mean() > 0.8
+
+
+# --- in the gate ---------------------------------------------------------------------------------------------------
+
+FIVE = policy_for({}, "standard", starts=5)
+
+
+def served(candidate: Build = SAME) -> list[Pair]:
+    """Thirty pairs of which six and six were served by the same two processes."""
+    made = pairs(30, dataclasses.replace(candidate, restart_sd=0.0), Build(restart_sd=0.0))
+    return [dataclasses.replace(pair, start=pair.number // 6) for pair in made]
+
+
+def known(sd: float = 0.01, df: float = 15.0, starts: int = 40) -> Restarts:
+    return Restarts(starts, {(one, name): RestartSpread(sd, df) for one in THREE for name in STATISTICS})
+
+
+def judged(made: list[Pair], restarts: Restarts | None) -> Comparison:
+    return compare(made, FIVE, THREE, restarts=restarts)
+
+
+def test_looks_are_moved_up_to_whole_numbers_of_processes() -> None:
+    assert FIVE.looks == (12, 18, 24, 30)
+    assert (FIVE.pass_from, FIVE.pairs_a_start) == (24, 6)
+    assert policy_for({}, "standard", starts=3).looks == (20, 30)
+    assert policy_for({"starts": 7}).looks[-1] == 35
+    assert policy_for({}, "standard", starts=0) == policy_for({})
+
+
+@given(st.integers(3, 15), st.sampled_from(["standard", "quick"]))
+def test_information_grows_as_processes_do_whatever_the_two_variances_are(starts: int, name: str) -> None:
+    try:
+        policy = policy_for({}, name, starts=starts)
+    except InputError:
+        return  # fewer than two pairs a process
+    for restart, within in ((0.0, 1.0), (1.0, 0.0), (0.3, 2.0)):
+
+        def information(look: int, restart: float = restart, within: float = within) -> float:
+            return 1 / (2 * restart / (look / policy.pairs_a_start) + within / look)
+
+        last = information(policy.looks[-1])
+        assert [information(look) / last for look in policy.looks] == pytest.approx(
+            [look / policy.looks[-1] for look in policy.looks]
+        )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"starts": 2}, ["starts = 2", "3 and more"]),
+        ({"starts": -1}, ["starts = -1"]),
+        ({"starts": 16}, ["starts = 16", "15 at most", "0 for a fresh process"]),
+    ],
+)
+def test_numbers_of_processes_that_cannot_work_are_refused(settings: dict[str, int], words: list[str]) -> None:
+    with pytest.raises(InputError) as refusal:
+        policy_for(settings)
+    assert all(word in str(refusal.value) for word in words)
+
+
+def test_the_same_build_passes_and_a_slower_one_is_blocked() -> None:
+    assert judged(served(), known()).verdict.word is Word.PASS
+    slower = judged(served(Build(slower={SEARCH: 1.2})), known())
+    assert slower.verdict.word is Word.BLOCK
+    assert slower.verdict.reasons[0].metric.startswith("embedding_search")
+
+
+def test_what_is_borrowed_widens_the_interval() -> None:
+    narrow, wide = (judged(served(), known(sd)).effect("recall p99") for sd in (0.001, 0.05))
+    assert narrow.se < wide.se
+    assert wide.se >= math.sqrt(2 / 5) * 0.05
+
+
+@pytest.mark.parametrize("restarts", [None, known(starts=18), Restarts(40, {})])
+def test_without_a_calibration_of_twenty_starts_the_answer_is_inconclusive(restarts: Restarts | None) -> None:
+    for candidate in (SAME, Build(slower={SEARCH: 3.0})):
+        comparison = judged(served(candidate), restarts)
+        assert comparison.verdict.word is Word.INCONCLUSIVE
+        assert comparison.final
+        assert [reason.code for reason in comparison.verdict.reasons] == ["no_calibration"]
+        assert "perfgate calibrate" in comparison.verdict.reasons[0].remedy
+
+
+def test_a_candidate_that_answers_nothing_is_blocked_without_a_calibration_too() -> None:
+    assert judged(served(Build(failing={SEARCH: 1.0})), None).verdict.word is Word.BLOCK
+
+
+def test_processes_that_differ_more_than_calibrated_leave_it_undecided() -> None:
+    made = pairs(30, Build(levels=tuple(np.repeat([0.0, 0.4, -0.3, 0.5, -0.4], 6))), Build(restart_sd=0.0))
+    comparison = judged([dataclasses.replace(pair, start=pair.number // 6) for pair in made], known())
+    assert comparison.verdict.word is Word.INCONCLUSIVE
+    assert comparison.verdict.reasons[0].code == "calibration_unfit"
+
+
+def test_pairs_of_a_process_that_has_not_served_all_of_its_own_are_left_out() -> None:
+    whole, more = (compare(served()[:count], FIVE, THREE, out_of_time=True, restarts=known()) for count in (24, 28))
+    assert whole.effects == more.effects
+    assert more.pairs == 24
+
+
+def test_medians_of_one_process_count_as_one_start() -> None:
+    medians = np.repeat(np.arange(5.0), 6)[:, None, None] * np.ones((1, 2, 2))
+    found = of_each_start(medians, np.repeat(np.arange(5), 6))
+    assert found.shape == (5, 2, 2)
+    assert list(found[:, 0, 0]) == [0, 1, 2, 3, 4]
+    assert not starts_are_bimodal(found)
+
+
+def test_a_limit_missed_by_one_slow_process_is_not_missed_six_times() -> None:
+    limit = ValidationSpec(expected_p99_latency_ms=3.6, expected_throughput_ops_sec=None, max_error_rate=None)
+    made = [
+        dataclasses.replace(pair, start=pair.number // 6) for pair in pairs(30, Build(slower=dict.fromkeys(THREE, 1.3)))
+    ]
+    assert limits_of(made, FIVE, limit).blocking == ()  # five of five are chance in one of 32
+    fresh = [dataclasses.replace(pair, start=None) for pair in made]
+    assert limits_of(fresh, policy_for({}), limit).blocking
+
+
+# --- in a calibration ----------------------------------------------------------------------------------------------
+
+
+def test_a_calibration_whose_processes_served_several_pairs_goes_by_processes() -> None:
+    random = np.random.default_rng(11)
+    values = np.repeat(math.sqrt(2) * 0.05 * random.standard_normal(20), 4) + 0.02 * random.standard_normal(80)
+    effects = [PairEffect((one, one, one), np.full((8, 3), one), np.zeros(8, dtype=bool)) for one in values.tolist()]
+    found = {STORE: effects}
+    gains = {(STORE, name): 0.0 for name in STATISTICS}
+    (part, *_) = with_shared_starts(components(found, gains, 0.1), found, np.repeat(np.arange(20), 4))
+    assert part.restart_sd == pytest.approx(0.05, rel=0.4)
+    assert 15 < part.restart_df <= 19
+    assert part.restart_upper > part.restart_sd
+
+
+def test_what_is_borrowed_is_what_the_profile_says() -> None:
+    part = Component(STORE, "p99", 0.03, 12.5, 0.05, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, False)
+    profile = types.SimpleNamespace(components=(part,), starts=24)
+    assert restarts_of(profile) == Restarts(24, {(STORE, "p99"): RestartSpread(0.03, 12.5)})  # type: ignore[arg-type]
+
+
+# --- in the schedule -----------------------------------------------------------------------------------------------
+
+
+def test_processes_are_fresh_when_due_and_what_is_permuted_is_permuted_by_processes() -> None:
+    made = [schedule_pair(FIVE, FIVE.slice_ns, 3, number, 0) for number in range(30)]
+    assert [one.start for one in made] == [number // 6 for number in range(30)]
+    assert [one.number for one in made if one.fresh] == [0, 6, 12, 18, 24]
+    assert [one.number for one in made if one.last] == [5, 11, 17, 23, 29]
+    assert [one.arms for one in made] == [launch_order(3, number // 6) for number in range(30)]
+    alone = schedule_pair(policy_for({}), FIVE.slice_ns, 3, 7, 0)
+    assert (alone.start, alone.fresh, alone.last) == (None, True, True)
+
+
+# --- simulated -----------------------------------------------------------------------------------------------------
+
+
+def test_a_process_keeps_its_level_over_all_pairs_that_it_serves() -> None:
+    only_restarts = Profile("restarts", 0.05, ((3, 0.0),), 0.0)
+    noise = draw_started(draw_noise, only_restarts, FIVE, 36, 4, 5, np.random.default_rng(12))
+    assert noise.level.shape == (4, 30, 36, 2)
+    by_start = noise.level.reshape(4, 5, 6 * 36, 2)
+    assert np.ptp(by_start, axis=2).max() < 1e-12
+    assert len(np.unique(by_start[0, :, 0].round(9))) == 10
+
+
+def test_simulated_gates_of_five_processes_hardly_ever_raise_a_false_alarm_and_find_twenty_percent() -> None:
+    policy = policy_for({}, "quick", starts=4)
+    profiles, truths = [PROFILES["quiet"], PROFILES["typical"]], [TRUTHS["same"], TRUTHS["one20"]]
+    for one in operating_characteristics(policy, profiles, truths, 60, 1, 330.0, pool_pairs=120):
+        if one.truth == "same":
+            assert one.block <= 1, one
+            assert one.passed >= 30, one
+        else:
+            assert one.passed <= 2, one
+            assert one.block >= 40 or one.profile == "typical", one
