@@ -34,7 +34,7 @@ def test_a_median_that_is_slower_is_named_though_the_tail_stays(tmp_path: Path) 
 
 
 def test_a_tail_that_is_slower_is_named_though_the_median_stays(tmp_path: Path) -> None:
-    code, reasons, text = verdict(tmp_path, "default", "slow_search_tail_20", "margin = 0.05")
+    code, reasons, text = verdict(tmp_path, "default", "slow_search_tail_50", "margin = 0.05")
     assert code == 1, text
     assert reasons[0]["metric"] in ("embedding_search p99", "embedding_search p95"), text
     assert "embedding_search p50" not in [reason["metric"] for reason in reasons], text
