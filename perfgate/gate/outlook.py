@@ -59,6 +59,7 @@ class Outlook:
     last_look: int
     sights: tuple[Sight, ...]
     calibrated: bool = False
+    starts: int = 0
 
 
 def gate_outlook(
@@ -81,6 +82,7 @@ def gate_outlook(
             for operation, weight in scenario.weights.items()
         ),
         calibrated=profile is not None,
+        starts=policy.starts,
     )
 
 
@@ -93,8 +95,9 @@ def describe(outlook: Outlook) -> list[str]:
     )
     start = "" if outlook.calibrated else f", if the store starts in {format_duration(ASSUMED_START_NS)}"
     where = "on this host" if outlook.calibrated else "(quiet host / typical host)"
+    served = f"{outlook.starts} processes a build" if outlook.starts else "fresh processes"
     lines = [
-        f"{pairs} of fresh processes ({outlook.policy} policy)",
+        f"{pairs} of {served} ({outlook.policy} policy)",
         f"{format_duration(outlook.shortest_ns)} to {format_duration(outlook.longest_ns)} after loading{start}",
         f"blocks {outlook.statistic}s that are more than {format_percent(outlook.margin)} worse; 4 gates in 5 see {where}:",
     ]
@@ -114,7 +117,10 @@ def detectable(policy: Policy, requests: int, restart_sd: float, operations: int
         return math.inf
     q = int(policy.primary.removeprefix("p")) / 100
     return _blocked(
-        policy, standard_error(requests, restart_sd, policy.looks[-1], policy.trim, q), policy.looks[-1], operations
+        policy,
+        standard_error(requests, restart_sd, policy.looks[-1], policy.trim, q, policy.starts),
+        policy.looks[-1],
+        operations,
     )
 
 
@@ -127,12 +133,15 @@ def seen(
     return _blocked(policy, trimmed_sd / math.sqrt(count), count, operations, power)
 
 
-def standard_error(requests: int, restart_sd: float, pairs: int, trim: float, q: float = 0.99) -> float:
+def standard_error(
+    requests: int, restart_sd: float, pairs: int, trim: float, q: float = 0.99, starts: int = 0
+) -> float:
     """Of the trimmed mean over pairs of the log ratio of quantiles at q; see the module. Trimming normal data costs some 0.6
-    of the trimmed share in efficiency (asymptotically 94 % at 10 %, 84 % at 25 %)."""
+    of the trimmed share in efficiency (asymptotically 94 % at 10 %, 84 % at 25 %). starts: processes a build, where each
+    serves several pairs."""
     tail = _NORMAL.pdf(_NORMAL.inv_cdf(q)) / LOG_LATENCY_SD
     sampling = q * (1 - q) / requests / tail**2
-    return math.sqrt(2 * (restart_sd**2 + sampling) / pairs / (1 - 0.6 * trim))
+    return math.sqrt(2 * (restart_sd**2 / (starts or pairs) + sampling / pairs) / (1 - 0.6 * trim))
 
 
 def student_quantile(probability: float, freedom: int) -> float:
