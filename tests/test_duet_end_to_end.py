@@ -79,18 +79,21 @@ def test_a_duet_loads_both_builds_with_the_same_requests_at_the_same_time(
     assert base["due"] == candidate["due"]
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_requests_is_blocked_in_a_duet_too(tmp_path: Path, cache: Path) -> None:
     done = perfgate(gate(tmp_path, "failing"), cache)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "of the candidate's requests fail" in " ".join(done.stdout.split())
 
 
-def test_a_candidate_alone_that_cannot_hold_the_rate_is_blocked_beside_a_base_that_does(
+@pytest.mark.slow
+def test_a_candidate_alone_that_cannot_hold_the_rate_is_blocked_in_the_first_pair_beside_a_base_that_does(
     tmp_path: Path, cache: Path
 ) -> None:
     done = perfgate(gate(tmp_path, "weak", rate=500.0), cache)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the base held the rate" in " ".join(done.stdout.split())
+    assert len(result(tmp_path)["record"]["pairs"]) == 1
 
 
 def test_a_duet_without_a_profile_is_refused_before_anything_is_started(tmp_path: Path, cache: Path) -> None:
