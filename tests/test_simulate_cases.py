@@ -98,9 +98,10 @@ def test_a_heavy_tail_of_one_operation_alarms_neither_there_nor_beside_it(runs: 
 
 @pytest.mark.parametrize("runs", SIZES)
 def test_stalls_too_rare_for_the_p99_do_not_block_and_frequent_ones_do(runs: int) -> None:
-    rare, often = row("rare-stalls", runs, "every 50 s"), row("rare-stalls", runs, "every 2 s")
+    rare, often = row("rare-stalls", runs, "every 200 s"), row("rare-stalls", runs, "every 2 s")
     assert is_rare(rare)
-    assert rare.figures["all requests' p99.9 change %"] > 30  # it is there to be seen, elsewhere
+    assert rare.figures["all requests' p99.9 change %"] > 10  # it is there to be seen, elsewhere
+    assert abs(rare.figures[CHANGE]) < 1.5
     assert often.blocked > 0.95
 
 

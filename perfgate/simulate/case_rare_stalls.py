@@ -14,7 +14,7 @@ from perfgate.simulate.truth import Truth
 
 SLICES = 12_000
 SLICE_S = 0.25
-STALLS = (Stalls(0.02, 0.05), Stalls(0.05, 0.05), Stalls(0.5, 0.05))
+STALLS = (Stalls(0.005, 0.05), Stalls(0.02, 0.05), Stalls(0.05, 0.05), Stalls(0.5, 0.05))
 EVERYWHERE = Truth("stalls", "all operations stall", 0.0, everywhere=True)
 
 
@@ -46,7 +46,7 @@ def _pooled(stalls: Stalls, rate: float) -> dict[str, float]:
 CASE = Case(
     "rare-stalls",
     "a candidate that stands still for 50 ms now and then, on a quiet host",
-    "stalls every 50 s, too rare to move the p99, are no BLOCK (only p99.9 and the maximum show them); a stall every two "
-    "seconds moves it and is one",
+    "a stall every 200 s leaves the p99 alone and does not block (p99.9 and the maximum show it); the more it moves the p99, "
+    "the likelier; one every two seconds blocks",
     rows,
 )

@@ -69,7 +69,8 @@ def make_long_pool(
         shape = (min(CHUNK, pairs - start), couples * pieces, OPERATIONS, WORKERS)
         parts.append(_chunk(shape, groups, slice_s / pieces, rate, factors, random))
     width = max(part[0].shape[-1] for part in parts)
-    base, place = (np.concatenate([_widen(part[of], width) for part in parts]) for of in (0, 1))
+    base = np.concatenate([_widen(part[0], width) for part in parts])
+    place = np.concatenate([_widen(part[1], width) for part in parts])
     candidate = {factor: np.concatenate([_widen(part[2][factor], width) for part in parts]) for factor in factors}
     return LongPool(base, candidate, place.astype(np.int16), couples, pieces)
 
@@ -157,7 +158,8 @@ def _sensitivity(profile: Profile, logs: Narrow) -> Narrow | float:
     slower = np.append(1 - np.linspace(0.0, 0.98, 50), (0.01, 0.005, 0.001, 1e-4))
     place = (-np.log(slower) - AT_MEDIAN) / (AT_P99 - AT_MEDIAN)
     felt = np.clip(profile.bursts.p50 + (1 - profile.bursts.p50) * place, 0.0, 1.2)
-    return np.interp(logs, grid, felt).astype(np.float32)
+    of_each: Narrow = np.interp(logs, grid, felt).astype(np.float32)
+    return of_each
 
 
 def _quantiles(logs: Narrow) -> Floats:

@@ -57,7 +57,8 @@ def tail(t: Floats, count: int, cut: int) -> Floats:
     root = math.sqrt(count)
     # A shape and its mirror image are as likely.
     rows = [[stdtr(count - 1, -root * (one * error - side * middle)).mean() for side in (1, -1)] for one in t.tolist()]
-    return np.array(rows).mean(axis=1)
+    found: Floats = np.array(rows, dtype=np.float64).mean(axis=1)
+    return found
 
 
 def _scaled(t: float, before: Floats, after: Floats) -> float:
