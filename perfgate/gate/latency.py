@@ -95,7 +95,7 @@ def latency_effects(
             family = len(operations) if primary else (len(STATISTICS) - 1) * len(operations)
             share = (policy.primary_share if primary else 1 - policy.primary_share) / family
             about = (pooled or {}).get((operation, column), Pooled())
-            spread = served and served.restarts.spread(operation, STATISTICS[column], operations)
+            spread = served.restarts.spread(operation, STATISTICS[column], operations) if served else None
             found = _estimate(values, policy, served, spread)
             effects.append(
                 _effect(
@@ -131,7 +131,8 @@ def _overall(
     if np.isfinite(values).sum() < 2:
         return []
     pairs = served.pairs(policy) if served else len(table)
-    found = _estimate(values, policy, served, served and served.restarts.spread(None, policy.primary, operations))
+    spread = served.restarts.spread(None, policy.primary, operations) if served else None
+    found = _estimate(values, policy, served, spread)
     level = levels(policy, policy.primary_share, pairs)
     return [_effect(policy.primary, None, values, found, policy, level, pairs, Pooled())]
 
