@@ -39,6 +39,7 @@ def test_a_real_run_is_in_the_history_and_is_the_one_of_its_directory(tmp_path: 
     assert str(history) not in str(read_result(tmp_path / "out")[0].environment["command"])
 
 
+@pytest.mark.slow
 def test_a_real_gate_says_what_it_says_when_its_history_is_damaged(tmp_path: Path, cache: Path) -> None:
     history = tmp_path / "history.db"
     history.write_text("no database" * 100)
