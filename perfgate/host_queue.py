@@ -116,16 +116,23 @@ def _alive(path: Path) -> Ticket | None:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        about = _about(file)
-        return Ticket(
-            path, int(about.get("pid", 0)), float(about.get("since", 0.0)), str(about.get("what", "somebody"))
-        )
+        return _ticket(path, _about(file))
     else:
         with contextlib.suppress(OSError):  # of another user: dead as it is, it does no harm
             path.unlink()
         return None
     finally:
         os.close(file)
+
+
+def _ticket(path: Path, about: dict[str, object]) -> Ticket:
+    pid, since = about.get("pid"), about.get("since")
+    return Ticket(
+        path,
+        pid if isinstance(pid, int) else 0,
+        float(since) if isinstance(since, int | float) else 0.0,
+        str(about.get("what", "somebody")),
+    )
 
 
 def _about(file: int) -> dict[str, object]:

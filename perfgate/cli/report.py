@@ -33,19 +33,30 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("directory", type=Path, metavar="DIR", help="the directory of a gate or a run")
     parser.add_argument(
-        "--format", choices=("terminal", "markdown", "json"), default="terminal", help="default: terminal"
+        "--format", choices=("terminal", "markdown", "json", "junit"), default="terminal", help="default: terminal"
     )
     parser.add_argument("--exit-code", action="store_true", help="end with the gate's (or run's) exit code")
+    parser.add_argument(
+        "--merge", action="store_true",
+        help="end with 0 where the merge may go on: as --exit-code, but for INCONCLUSIVE as the policy says",
+    )  # fmt: skip
+    parser.add_argument(
+        "--on-inconclusive", choices=("warn", "block"), default=None, help="with --merge: instead of the policy's word"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """0, or with --exit-code what the gate or run ended with. Raises InputError for what is no result."""
+    from perfgate.gate.verdict import Word
     from perfgate.report.directory import read_result
     from perfgate.report.words import exit_code
 
     record, comparison = read_result(args.directory)
     show(args.format, record, comparison, args.directory)
-    return exit_code(record, comparison) if args.exit_code else 0
+    if args.merge and comparison is not None and comparison.verdict.word is Word.INCONCLUSIVE:
+        goes_on = (args.on_inconclusive or comparison.policy.inconclusive) == "warn"
+        return 0 if goes_on else comparison.verdict.exit_code
+    return exit_code(record, comparison) if args.exit_code or args.merge else 0
 
 
 def show(how: str, record: RunRecord, comparison: Comparison | None, directory: Path | None) -> None:
@@ -57,6 +68,13 @@ def show(how: str, record: RunRecord, comparison: Comparison | None, directory: 
 
         json.dump(result_to_json(record, comparison), sys.stdout, indent=2, allow_nan=False)
         print()
+    elif how == "junit":
+        from perfgate.errors import InputError
+        from perfgate.report.junit import gate_junit
+
+        if comparison is None:
+            raise InputError("--format junit: a run has no verdict; give the directory of a gate")
+        sys.stdout.write(gate_junit(record, comparison))
     elif how == "markdown":
         from perfgate.report.markdown import gate_markdown, run_markdown
 

@@ -1,4 +1,4 @@
-"""A run's directory: result.json, report.md and verdict.txt, beside the log of intervals."""
+"""A run's directory: result.json, report.md, verdict.txt and junit.xml, beside the log of intervals."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ RESULT = "result.json"
 REPORT = "report.md"
 VERDICT = "verdict.txt"
 INTERVALS = "intervals.jsonl"
+JUNIT = "junit.xml"
 
 
 def result_to_json(record: RunRecord, comparison: Comparison | None) -> dict[str, Any]:
@@ -31,12 +32,16 @@ def result_to_json(record: RunRecord, comparison: Comparison | None) -> dict[str
 
 
 def write_result(directory: Path, record: RunRecord, comparison: Comparison | None) -> None:
-    """Write all three files; result.json last, so that where it is, the others are. Raises MeasurementError."""
+    """Write report.md, verdict.txt, of a gate junit.xml, and result.json last, so that where it is, the others are.
+    Raises MeasurementError."""
+    from perfgate.report.junit import gate_junit
     from perfgate.report.markdown import gate_markdown, run_markdown
 
     text = run_markdown(record, directory) if comparison is None else gate_markdown(record, comparison, directory)
     _write(directory / REPORT, text)
     _write(directory / VERDICT, verdict_line(record, comparison) + "\n")
+    if comparison is not None:
+        _write(directory / JUNIT, gate_junit(record, comparison))
     data = json.dumps(result_to_json(record, comparison), allow_nan=False, separators=(",", ":"))
     _write(directory / RESULT, data + "\n")
 
