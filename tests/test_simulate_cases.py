@@ -74,7 +74,7 @@ def test_a_fixed_order_is_biased_by_a_period_of_a_pair_and_says_pass(runs: int) 
 def test_starts_in_two_groups_block_nobody_and_are_not_passed_where_they_lie_apart(runs: int) -> None:
     for one in rows("bimodal", runs):
         assert is_rare(one), one
-    for slower in ("30%", "50%"):
+    for slower in ("30 %", "50 %"):
         apart = row("bimodal", runs, "quiet", f"half of the starts {slower}")
         assert apart.inconclusive >= 0.97 * apart.runs
 
@@ -100,7 +100,7 @@ def test_a_heavy_tail_of_one_operation_alarms_neither_there_nor_beside_it(runs: 
 def test_stalls_too_rare_for_the_p99_do_not_block_and_frequent_ones_do(runs: int) -> None:
     rare, often = row("rare-stalls", runs, "every 200 s"), row("rare-stalls", runs, "every 2 s")
     assert is_rare(rare)
-    assert rare.figures["all requests' p99.9 change %"] > 10  # it is there to be seen, elsewhere
+    assert rare.figures["all requests' p99.9 change %"] > 3  # it is there to be seen, elsewhere
     assert abs(rare.figures[CHANGE]) < 1.5
     assert often.blocked > 0.95
 

@@ -22,9 +22,11 @@ def rows(ask: Ask) -> list[Row]:
     for host in ("quiet", "typical"):
         for slower in SLOWER:
             gates = batches(of, PROFILES[host], change=_half_of_them(slower))
-            found.append(decide_all(f"{host} host, half of the starts {slower:.0%} slower", ask.policy, gates))
+            found.append(decide_all(f"{host} host, half of the starts {100 * slower:g} % slower", ask.policy, gates))
     gates = batches(of, PROFILES["quiet"], TRUTHS["one20"], _half_of_them(0.3))
-    found.append(decide_all("quiet host, 30% slower, and one operation +20 %", ask.policy, gates))
+    found.append(
+        decide_all("quiet host, half of the starts slower by 30 %, and one operation +20 %", ask.policy, gates)
+    )
     return found
 
 

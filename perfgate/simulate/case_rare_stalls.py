@@ -46,7 +46,7 @@ def _pooled(stalls: Stalls, rate: float) -> dict[str, float]:
 CASE = Case(
     "rare-stalls",
     "a candidate that stands still for 50 ms now and then, on a quiet host",
-    "a stall every 200 s leaves the p99 alone and does not block (p99.9 and the maximum show it); the more it moves the p99, "
+    "a stall every 200 s leaves the p99 alone and does not block (the maximum shows it); the more it moves the p99, "
     "the likelier; one every two seconds blocks",
     rows,
 )
