@@ -157,6 +157,36 @@ host_profile = Table(
     Index(None, "made_wall_ns"),
 )  # fmt: skip
 
+baseline = Table(
+    "baseline", metadata,  # rows are only ever added: the highest number of its role is the present one
+    Column("scenario", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("role", String(16), primary_key=True),  # baseline, golden
+    Column("number", Integer, primary_key=True, autoincrement=False),  # who adds one that is there was too late
+    Column("kind", String(16), nullable=False),  # rolling, pinned, golden
+    Column("commit_sha", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("since_wall_ns", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("run_id", String(16), ForeignKey("run.id", ondelete="RESTRICT")),  # the gate that made it so
+    Column("anchor_run_id", String(16), ForeignKey("run.id", ondelete="RESTRICT")),  # and the one against the anchor
+)  # fmt: skip
+
+baseline_step = Table(
+    "baseline_step", metadata,  # what was done with a series' baselines and why, or why not; only ever added to
+    Column("scenario", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("wall_ns", BigInteger, nullable=False),
+    Column("action", String(16), nullable=False),  # set, moved, kept, pinned, released
+    Column("commit_sha", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("run_id", String(16)),  # no foreign keys: a line about what was not done holds no run
+    Column("anchor_run_id", String(16)),
+)  # fmt: skip
+
 migration = Table(
     "migration", metadata,
     Column("revision", String(32), primary_key=True),
