@@ -1,0 +1,1 @@
+"""Ready files for a CI, and which of them a repository needs."""
