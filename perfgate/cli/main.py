@@ -13,6 +13,7 @@ VERBS = {
     "plan": "show beforehand what a scenario will send, how long it takes, what a gate can see",
     "report": "render a run's directory again",
     "history": "what was measured and decided here before",
+    "baseline": "which commits gates are compared with, and why",
     "bisect": "find the commit that brought a regression, by short gates",
     "calibrate": "how noisy this host is under a scenario, and what a gate on it will see",
     "certify": "what the A/A gates of this host prove of the rate of false alarms",
@@ -20,6 +21,7 @@ VERBS = {
     "policy": "show a policy: each value, where it comes from and why it is so",
     "doctor": "what regressions this host can and cannot resolve, and what to change",
     "agent": "serve as an agent on a perf-tier host",
+    "certs": "certificates for agents, controllers and observers",
     "store": "serve the built-in store",
     "simulate": "prove the decision rule on simulated noise",
 }

@@ -1,0 +1,156 @@
+"""`perfgate certs`: a small authority that certifies agents, controllers and observers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perfgate.errors import InputError
+
+if TYPE_CHECKING:
+    from perfgate.certs.authority import Authority
+    from perfgate.certs.overview import Line
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXAMPLE = """examples:
+  perfgate certs init
+  perfgate certs agent perf-1 --host perf-1.example.org --host 10.0.0.5
+  perfgate certs controller ci                   # may hold agents and load
+  perfgate certs observer dashboard              # may ask for their state, no more
+  perfgate certs show                            # who has what, until when
+  perfgate certs rotate --leaves                 # new keys and certificates for all, by the same authority
+  perfgate certs rotate                          # a new authority, too; the old one stays trusted meanwhile
+  perfgate certs rotate --drop-old               # when everybody has the new files: trust the new one alone
+
+Each party's directory holds ca.pem, cert.pem and key.pem. Copy it to the party's host, and nothing else: the authority's own
+key stays where it was made. An agent names the three in its agent.toml; a controller is given the directory as
+PERFGATE_CERTS, or the files with --tls-ca, --tls-cert and --tls-key. docs/security.md has the whole."""
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Adds the verb `certs` with its actions."""
+    parser = subparsers.add_parser(
+        "certs",
+        help="certificates for agents, controllers and observers",
+        description="A small certificate authority for mutual TLS between controllers and agents.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+    init = actions.add_parser("init", help="make the authority")
+    _add_days(init, "of the authority", 5 * 365)
+    agent = actions.add_parser("agent", help="certify an agent")
+    agent.add_argument(
+        "--host", action="append", default=[], metavar="HOST",
+        help="the name or address controllers dial it by; may be given several times",
+    )  # fmt: skip
+    parties = {
+        "agent": agent,
+        "controller": actions.add_parser("controller", help="certify who may hold agents and load"),
+        "observer": actions.add_parser("observer", help="certify who may ask for agents' state"),
+    }
+    for party in parties.values():
+        party.add_argument("name", metavar="NAME", help="what logs and other controllers are shown")
+        _add_days(party, "of the certificate", 90)
+    rotate = actions.add_parser("rotate", help="new keys and certificates, before the old ones expire or after a theft")
+    how = rotate.add_mutually_exclusive_group()
+    how.add_argument("--leaves", action="store_true", help="for the parties alone, by the same authority")
+    how.add_argument("--drop-old", action="store_true", help="trust the newest authority alone")
+    _add_days(rotate, "of the parties' certificates", 90)
+    show = actions.add_parser("show", help="who has what, until when")
+    show.add_argument("file", type=Path, nargs="?", metavar="FILE", help="one PEM file instead of the whole authority")
+    for action in (init, *parties.values()):
+        action.add_argument("--force", action="store_true", help="throw away what is there; its key is lost")
+    for action in (init, *parties.values(), rotate, show):
+        action.add_argument(
+            "--dir", type=Path, default=None, metavar="DIR",
+            help="the authority's directory (default: perfgate/authority in the user's configuration)",
+        )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0. Raises InputError for what cannot be."""
+    try:
+        from perfgate.certs.authority import Authority
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "cryptography":
+            raise
+        raise InputError(
+            "perfgate certs needs the library cryptography, which agents and controllers do not: pip install "
+            "'perfgate[fleet]' on the machine where certificates are made"
+        ) from error
+    authority = Authority(arguments.dir or default_directory())
+    return ACTIONS[arguments.action](arguments, authority)
+
+
+def default_directory() -> Path:
+    """Not in the working directory: that is often a repository, and a key must not be committed."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "perfgate" / "authority"
+
+
+def _add_days(parser: argparse.ArgumentParser, whose: str, default: int) -> None:
+    parser.add_argument(
+        "--days", type=int, default=default, metavar="DAYS", help=f"validity {whose} (default: {default})"
+    )
+
+
+def _init(arguments: argparse.Namespace, authority: Authority) -> int:
+    authority.make(arguments.days, arguments.force)
+    print(f"{authority.directory}: a new authority; next: perfgate certs agent NAME --host HOST")
+    return 0
+
+
+def _party(arguments: argparse.Namespace, authority: Authority) -> int:
+    from perfgate.certs.authority import Party
+    from perfgate.trust.role import Role
+
+    party = Party(arguments.name, Role(arguments.action), tuple(getattr(arguments, "host", ())))
+    print(authority.issue(party, arguments.days, arguments.force))
+    return 0
+
+
+def _rotate(arguments: argparse.Namespace, authority: Authority) -> int:
+    if arguments.drop_old:
+        changed = authority.drop_old()
+    elif arguments.leaves:
+        changed = authority.renew(arguments.days)
+    else:
+        changed = authority.rotate(party_days=arguments.days)
+    print("\n".join(map(str, changed)))
+    if not arguments.leaves:
+        print("copy these to their hosts, in any order" + ("" if arguments.drop_old else "; then: rotate --drop-old"))
+    return 0
+
+
+def _show(arguments: argparse.Namespace, authority: Authority) -> int:
+    import datetime as dt
+
+    from perfgate.certs.overview import describe_file, overview
+
+    now = dt.datetime.now(dt.UTC)
+    lines = describe_file(arguments.file, now) if arguments.file else overview(authority.directory, now)
+    print("\n".join(_table(lines)))
+    return 0
+
+
+def _table(lines: Sequence[Line]) -> list[str]:
+    wide = max((len(line.what) for line in lines), default=0)
+    names = max((len(line.hosts) for line in lines), default=0)
+    return [
+        f"{line.what:<{wide}}  {line.until:%Y-%m-%d}  {line.fingerprint}  {line.hosts:<{names}}  {line.note}".rstrip()
+        for line in lines
+    ]
+
+
+ACTIONS = {
+    "init": _init,
+    "agent": _party,
+    "controller": _party,
+    "observer": _party,
+    "rotate": _rotate,
+    "show": _show,
+}

@@ -1,0 +1,1 @@
+"""Who is who between controllers and agents: roles in certificates, and the files that mutual TLS needs."""
