@@ -81,11 +81,22 @@ def test_a_regression_within_the_margin_does_not_block() -> None:
     assert judged(Build(slower={SEARCH: 1.03}), count=30, policy=STANDARD).verdict.word is Word.PASS
 
 
-def test_a_difference_under_the_absolute_floor_does_not_block() -> None:
-    floor = dataclasses.replace(QUICK, floor_ns=5_000_000)
+def test_a_difference_under_the_absolute_floor_does_not_matter_and_one_above_it_does() -> None:
     slow = Build(slower={SEARCH: 1.3})
     assert judged(slow).verdict.word is Word.BLOCK
-    assert judged(slow, policy=floor).verdict.word is not Word.BLOCK
+    assert judged(slow, policy=dataclasses.replace(QUICK, floor_ns=5_000_000)).verdict.word is Word.PASS
+    far = judged(Build(slower={SEARCH: 3.0}), policy=dataclasses.replace(QUICK, floor_ns=1_000_000))
+    assert far.verdict.word is Word.BLOCK
+
+
+def test_a_block_names_the_floor_where_the_floor_is_what_was_crossed() -> None:
+    effect = next(one for one in judged(Build(slower={SEARCH: 3.0})).effects if one.finding is Finding.REGRESSED)
+    floor = dataclasses.replace(QUICK, floor_ns=round(effect.base_ns * 0.5))
+    found = judged(Build(slower={SEARCH: 3.0}), policy=floor)
+    named = {reason.metric: reason.text for reason in found.verdict.reasons}
+    assert "over the absolute floor of" in named[effect.name]
+    assert floor.margin_at(effect.base_ns) == pytest.approx(0.5, abs=1e-6)
+    assert floor.margin_at(0.0) == floor.margin
 
 
 def test_a_competitive_block_exits_with_two() -> None:

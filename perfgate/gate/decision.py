@@ -39,7 +39,7 @@ def unproven(effects: Sequence[Effect], policy: Policy, operations: Sequence[Ope
         effect
         for effect in effects
         if effect.statistic in _judged(policy)
-        and (over_margin(effect, policy) or (effect.primary and not _below(effect, policy)))
+        and (over_margin(effect, policy) or (effect.primary and not _below(effect)))
     ]
     latency.sort(key=lambda effect: -(math.inf if effect.pass_upper is None else effect.pass_upper))
     quality = [effect for effect in effects if effect.statistic in QUALITY and effect.finding in _OPEN]
@@ -54,8 +54,9 @@ def is_overall(effect: Effect) -> bool:
 
 
 def over_margin(effect: Effect, policy: Policy) -> bool:
-    """Whether the estimate itself lies over the margin."""
-    return effect.estimate > math.log1p(policy.margin)
+    """Whether the estimate itself lies over the margin, or over the absolute floor where that is more."""
+    margin = effect.margin if is_overall(effect) else policy.margin_at(effect.base_ns)
+    return effect.estimate > math.log1p(margin)
 
 
 def _judged(policy: Policy) -> tuple[str, ...]:
@@ -66,9 +67,8 @@ def _judged(policy: Policy) -> tuple[str, ...]:
 _OPEN = (Finding.OPEN, Finding.REGRESSED)
 
 
-def _below(effect: Effect, policy: Policy) -> bool:
-    margin = policy.margin if effect.operation is None else policy.margin * policy.operation_margin_factor
-    return effect.pass_upper is not None and effect.pass_upper < math.log1p(margin)
+def _below(effect: Effect) -> bool:
+    return effect.pass_upper is not None and effect.pass_upper < math.log1p(effect.margin)
 
 
 def _missing(statistic: str, operation: Operation | None) -> Effect:

@@ -102,7 +102,13 @@ def latency_effects(
                     STATISTICS[column], operation, values, found, policy, levels(policy, share, pairs), pairs, about
                 )
             )
-    return [*effects, *_overall(table, policy, operations, served)]
+    return [*effects, *_overall(table, policy, operations, served, _overall_margin(effects, policy))]
+
+
+def _overall_margin(effects: Sequence[Effect], policy: Policy) -> float:
+    """Of the mean over operations: the mean of their own, as logs, which differ where there is an absolute floor."""
+    own = [math.log1p(policy.margin_at(effect.base_ns)) for effect in effects if effect.primary]
+    return math.expm1(sum(own) / len(own)) if own and policy.floor_ns else policy.margin
 
 
 def pooled_metrics(
@@ -122,7 +128,7 @@ def pooled_metrics(
 
 
 def _overall(
-    table: NDArray[np.float64], policy: Policy, operations: Sequence[Operation], served: Served | None
+    table: NDArray[np.float64], policy: Policy, operations: Sequence[Operation], served: Served | None, margin: float
 ) -> list[Effect]:
     """The mean over operations of the log ratio of the primary quantile, pair by pair. It takes part in PASS, not in BLOCK."""
     if not len(table):
@@ -134,7 +140,10 @@ def _overall(
     spread = served.restarts.spread(None, policy.primary, operations) if served else None
     found = _estimate(values, policy, served, spread)
     level = levels(policy, policy.primary_share, pairs)
-    return [_effect(policy.primary, None, values, found, policy, level, pairs, Pooled())]
+    effect = _effect(policy.primary, None, values, found, policy, level, pairs, Pooled())
+    clear = effect.pass_upper is not None and effect.pass_upper < math.log1p(margin)
+    found_clear = Finding.CLEAR if clear and effect.finding is Finding.OPEN else effect.finding
+    return [dataclasses.replace(effect, margin=margin, finding=found_clear)]
 
 
 def _estimate(
@@ -153,16 +162,16 @@ def _effect(
     """The estimate over pairs with everything that a report says about it."""
     estimate, starts_p = found
     values = values[~np.isnan(values)]
-    margin = policy.margin if operation is None else policy.margin * policy.operation_margin_factor
+    matters = policy.margin_at(pooled.base_ns)
+    margin = matters if operation is None else matters * policy.operation_margin_factor
     block, passing = (reach(nominal, estimate) for nominal in (level.block, level.passing))
     p_nominal = p_above_zero(estimate)
     at_last = dataclasses.replace(estimate, se=estimate.se * math.sqrt(min(1.0, pairs / policy.looks[-1])))
-    sees = [detectable(at_last, level.final_block, math.log1p(policy.margin), power) for power in (0.80, 0.99)]
+    sees = [detectable(at_last, level.final_block, math.log1p(matters), power) for power in (0.80, 0.99)]
     ratio = pooled.candidate_ns / pooled.base_ns if pooled.base_ns > 0 else None
-    floor_met = not policy.floor_ns or pooled.candidate_ns - pooled.base_ns > policy.floor_ns
     return Effect(
         statistic=statistic, operation=operation, primary=statistic == policy.primary,
-        finding=_finding(estimate, block, passing, policy, margin, floor_met),
+        finding=_finding(estimate, block, passing, matters, margin),
         estimate=estimate.mean, se=estimate.se, df=estimate.df,
         lower=estimate.mean - block if math.isfinite(block) else None,
         upper=estimate.mean + block if math.isfinite(block) else None,
@@ -174,11 +183,9 @@ def _effect(
     )  # fmt: skip
 
 
-def _finding(
-    estimate: Estimate, block: float, passing: float, policy: Policy, margin: float, floor_met: bool
-) -> Finding:
-    """What a metric says by itself: rules 8 and 9."""
-    if estimate.mean - block > 0 and estimate.mean > math.log1p(policy.margin) and floor_met:
+def _finding(estimate: Estimate, block: float, passing: float, matters: float, margin: float) -> Finding:
+    """What a metric says by itself: rules 8 and 9. matters: the change that blocks; margin: what PASS needs."""
+    if estimate.mean - block > 0 and estimate.mean > math.log1p(matters):
         return Finding.REGRESSED
     if estimate.mean + block < 0:
         return Finding.IMPROVED

@@ -12,7 +12,7 @@ class Policy:
     name: str = "standard"
     margin: float = 0.05  # the mission's internal limit
     competitive: bool = False  # True: margin 10 %, BLOCK exits with 2
-    floor_ns: int = 0  # absolute difference under which nothing blocks; for stores faster than 1 ms
+    floor_ns: int = 0  # absolute difference that does not matter; for stores so fast that the margin is a few µs
     looks: tuple[int, ...] = (12, 16, 20, 24, 30)  # pairs after which the rule is asked
     pass_from: int = 20  # no PASS on fewer pairs
     alpha_block: float = 0.005  # false BLOCKs over the whole family and all looks: far under the 2 % promised
@@ -49,3 +49,8 @@ class Policy:
     def pairs_a_start(self) -> int:
         """How many pairs a process serves."""
         return self.looks[-1] // self.starts if self.starts else 1
+
+    def margin_at(self, base_ns: float) -> float:
+        """The change that matters to a latency of base_ns, a fraction: the margin, or the absolute floor where that is
+        more. 0 ns: unknown, so the margin alone."""
+        return max(self.margin, self.floor_ns / base_ns) if base_ns > 0 else self.margin

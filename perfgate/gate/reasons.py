@@ -64,7 +64,7 @@ def inconclusive_reasons(
         return [Reason("undecided", text, "raise its weight or the [arrival] rate", worst.name)]
     if over_margin(worst, policy):
         text = (
-            f"{worst.name} is {_times(worst.estimate)} the base's, over the margin of {_percent(policy.margin)}, but "
+            f"{worst.name} is {_times(worst.estimate)} the base's, over {_margin(worst, policy)}, but "
             f"chance may explain it ({_interval(worst)})"
         )
         return [Reason("undecided", text, remedy, worst.name)]
@@ -92,7 +92,7 @@ def _latency_reason(effect: Effect, policy: Policy) -> Reason:
     text = (
         f"{name} {effect.statistic} is {_times(effect.estimate)} the base's "
         f"({effect.base_ns / 1e6:.2f} ms -> {effect.candidate_ns / 1e6:.2f} ms; {_interval(effect)}), "
-        f"over the margin of {_percent(policy.margin)}"
+        f"over {_margin(effect, policy)}"
     )
     remedy = f"profile {name}; reproduce it with the command below"
     return Reason("regression", text, remedy, effect.name)
@@ -122,6 +122,14 @@ def _loss(effects: Sequence[Effect], of: Effect) -> tuple[float, float]:
     own = [effect for effect in effects if effect.operation is of.operation and effect.statistic not in QUALITY]
     lost = sum(effect.base_ns * math.expm1(max(0.0, effect.lower or 0.0)) for effect in own)
     return lost, sum(effect.estimate for effect in own) / max(1, len(own))
+
+
+def _margin(effect: Effect, policy: Policy) -> str:
+    """`the margin of 5 %`, or the absolute floor where that is what counts."""
+    matters = policy.margin_at(effect.base_ns)
+    if matters > policy.margin:
+        return f"the absolute floor of {policy.floor_ns / 1e6:g} ms, here {_percent(matters)}"
+    return f"the margin of {_percent(policy.margin)}"
 
 
 def _percent(share: float) -> str:
