@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perfgate.builds.git import Commit, Repository, clean_environment
-from perfgate.builds.steps import Workshop, run_steps
+from perfgate.builds.steps import BuildError, Workshop, run_steps
 from perfgate.builds.store import BuildStore, Kept
 from perfgate.errors import InputError
 from perfgate.targets.model import BuildSpec, Target
@@ -93,7 +93,7 @@ class Builder:
         for artifact in self._spec.artifacts:
             path = place / artifact
             if not path.exists():
-                raise InputError(
+                raise BuildError(
                     f"build of {commit}: its steps succeeded, but left no {artifact}; mend [build] artifacts or steps"
                 )
             found[path.name] = path

@@ -104,6 +104,48 @@ class Repository:
         sha = parent.stdout.strip()
         return Commit("the commit before", sha, self._ask(["log", "-1", "--format=%s", sha]))
 
+    def main(self, asked: str | None, option: str) -> Commit:
+        """The newest commit of the main branch: of the one that is named, else the first of MAINS. Raises InputError."""
+        if asked is not None:
+            return self.commit(asked, option)
+        for main in MAINS:
+            if self._git(["rev-parse", "--verify", "--quiet", f"{main}^{{commit}}"]).returncode == 0:
+                return self.commit(main, option)
+        raise InputError(f"{option}: {self.path.name} has none of {', '.join(MAINS)}; name its main branch")
+
+    def since(self, newest: Commit, known: str) -> list[Commit]:
+        """What was committed or merged to the branch of `newest` after the commit `known`, the newest first; of a merge
+        the merge alone, not what was merged. Raises InputError where `known` is not there."""
+        self.commit(known, "the baseline")
+        words = ["log", "--first-parent", "--format=%H %s", newest.sha, "--not", known]
+        return self._commits(words)
+
+    def before(self, newest: Commit, most: int) -> list[Commit]:
+        """The commits of the branch before its newest one, the newest first."""
+        return self._commits(["log", "--first-parent", "--format=%H %s", "--skip=1", f"--max-count={most}", newest.sha])
+
+    def _commits(self, words: Sequence[str]) -> list[Commit]:
+        lines = [line.partition(" ") for line in self._ask(words).splitlines()]
+        return [Commit(sha, sha, subject) for sha, _, subject in lines]
+
+    def holds(self, branch: Commit, sha: str) -> bool:
+        """Whether `sha` is the branch's newest commit or one before it."""
+        return self._git(["merge-base", "--is-ancestor", sha, branch.sha]).returncode == 0
+
+    def lines_between(self, good: Commit, bad: Commit, first_parent: bool) -> list[list[str]]:
+        """The commits after `good` up to `bad`, parents first, each [id, parents, author, author's date, subject]: those
+        that lie on a way from one to the other, or on the chain of first parents. Raises InputError where `good` is no
+        ancestor of `bad`."""
+        if self._git(["merge-base", "--is-ancestor", good.sha, bad.sha]).returncode:
+            raise InputError(
+                f"{good} is no ancestor of {bad}: what lies between them is no history of one; give as GOOD a commit that "
+                f"BAD contains, such as git merge-base {good.label} {bad.label}"
+            )
+        way = "--first-parent" if first_parent else "--ancestry-path"
+        form = "--format=%H%x00%P%x00%an%x00%aI%x00%s"
+        words = ["log", "--topo-order", "--reverse", way, form, f"{good.sha}..{bad.sha}"]
+        return [line.split("\0") for line in self._ask(words).splitlines()]
+
     @contextlib.contextmanager
     def worktree(self, commit: Commit, place: Path) -> Iterator[Path]:
         """A checkout of the commit at `place`, gone afterwards. What a killed process left there is removed first. Raises

@@ -20,6 +20,10 @@ LAST_LINES = 15
 LAST_BYTES = 16_384
 
 
+class BuildError(InputError):
+    """The steps of this commit fail; those of another one may not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """source: the worktree; cache: kept from build to build; log: what the steps say."""
@@ -37,19 +41,19 @@ async def run_steps(
     steps: Sequence[Sequence[str]], environment: Mapping[str, str], directory: str, workshop: Workshop, timeout_ns: int,
     what: str,
 ) -> None:  # fmt: skip
-    """Raises InputError with the last lines of the step that failed, was not found, or took too long together with those
+    """Raises BuildError with the last lines of the step that failed, was not found, or took too long together with those
     before it. `what`: whose build it is, for the message."""
     workshop.log.parent.mkdir(parents=True, exist_ok=True)
     place = workshop.source / directory
     if not place.is_dir():
-        raise InputError(f"build of {what}: [build] directory {directory!r} does not exist in that commit")
+        raise BuildError(f"build of {what}: [build] directory {directory!r} does not exist in that commit")
     filled = {**clean_environment(), **{name: workshop.fill(value) for name, value in environment.items()}}
     try:
         async with asyncio.timeout(timeout_ns / NS_PER_S):
             for step in steps:
                 await _run_step([workshop.fill(word) for word in step], filled, place, workshop.log, what)
     except TimeoutError:
-        raise InputError(
+        raise BuildError(
             f"build of {what}: not done after {format_duration(timeout_ns)}; raise [build] timeout_seconds or the time "
             f"limit. Its last lines:\n{last_lines(workshop.log)}"
         ) from None
@@ -65,7 +69,7 @@ async def _run_step(words: list[str], environment: Mapping[str, str], place: Pat
                 stderr=output, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise InputError(
+            raise BuildError(
                 f"build of {what}: {words[0]}: {error.strerror}; install it, or mend [build] steps"
             ) from error
     try:
@@ -76,7 +80,7 @@ async def _run_step(words: list[str], environment: Mapping[str, str], place: Pat
         await process.wait()
         raise
     if status:
-        raise InputError(
+        raise BuildError(
             f"build of {what}: `{shlex.join(words)}` ended with status {status}. Its last lines (all are in {log}):\n"
             f"{last_lines(log)}"
         )

@@ -128,7 +128,7 @@ def _built(
     builder = None
     if arguments.repo is not None:
         repository = Repository(arguments.repo)
-        commits = _commits(repository, asked, artifacts)
+        commits = _commits(repository, asked, artifacts, order)
         if commits:
             builder = Builder(order.target, repository, store, order.directory)
     with make_progress(sys.stderr) as progress:
@@ -143,30 +143,38 @@ def _built(
     return Arms(
         order=dataclasses.replace(order, target=target, target_file=path),
         builds={arm: builds[arm].label for arm in Arm},
-        facts={arm.name.lower(): _facts(builds[arm]) for arm in Arm},
+        facts={arm.name.lower(): build_facts(builds[arm]) for arm in Arm},
         phases=tuple((f"build {arm.name.lower()}", done[arm].duration_ns) for arm in Arm if arm in done),
     )
 
 
 def _commits(
-    repository: Repository, asked: Mapping[Arm, str | None], artifacts: Mapping[Arm, Path | None]
+    repository: Repository, asked: Mapping[Arm, str | None], artifacts: Mapping[Arm, Path | None], order: Order
 ) -> dict[Arm, Commit]:
     """Of the arms that are not given as artifacts. The candidate first: the default base hangs on it."""
     commits: dict[Arm, Commit] = {}
     if artifacts[Arm.CANDIDATE] is None:
         name = asked[Arm.CANDIDATE] or "HEAD"
-        commits[Arm.CANDIDATE] = _commit(repository, name, "--candidate")
+        commits[Arm.CANDIDATE] = _commit(repository, name, "--candidate", order)
     if artifacts[Arm.BASE] is None:
         given = asked[Arm.BASE]
         candidate = commits.get(Arm.CANDIDATE) or repository.commit("HEAD", "--base")
         commits[Arm.BASE] = (
-            repository.default_base(candidate) if given is None else _commit(repository, given, "--base")
+            repository.default_base(candidate) if given is None else _commit(repository, given, "--base", order)
         )
     return commits
 
 
-def _commit(repository: Repository, name: str, option: str) -> Commit:
-    """A commit's name, or a worktree's directory: `WORKTREE` is the repository's own."""
+def _commit(repository: Repository, name: str, option: str, order: Order) -> Commit:
+    """A commit's name, or a worktree's directory: `WORKTREE` is the repository's own. `@baseline` and `@golden` come before
+    git's own names: refs/heads/@baseline would be a branch that is called so."""
+    if name.startswith("@"):
+        from perfgate.baseline.names import NAMES, commit_of
+        from perfgate.history.baselines import Series
+
+        if name in NAMES:
+            sha = commit_of(name, option, order.history, Series(order.scenario.name, order.target.name))
+            return dataclasses.replace(repository.commit(sha, option), asked=name)
     if name == WORKTREE:
         return repository.snapshot(repository.path, option)
     if (name in (".", "..") or "/" in name) and Path(name).is_dir():
@@ -198,7 +206,7 @@ async def _build_all(
     return done
 
 
-def _facts(build: Build) -> dict[str, Any]:
+def build_facts(build: Build) -> dict[str, Any]:
     """For the record, JSON-ready."""
     commit = build.commit
     facts: dict[str, Any] = {"label": build.label}

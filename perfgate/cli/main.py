@@ -17,6 +17,7 @@ VERBS = {
     "bisect": "find the commit that brought a regression, by short gates",
     "calibrate": "how noisy this host is under a scenario, and what a gate on it will see",
     "certify": "what the A/A gates of this host prove of the rate of false alarms",
+    "ci": "ready files for the CI of a repository",
     "hook": "gate pushes to the main branch before they leave this machine",
     "policy": "show a policy: each value, where it comes from and why it is so",
     "doctor": "what regressions this host can and cannot resolve, and what to change",

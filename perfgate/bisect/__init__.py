@@ -1,0 +1,1 @@
+"""Which commit brought a regression: a posterior over commits, moved by short gates."""

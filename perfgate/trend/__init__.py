@@ -1,0 +1,1 @@
+"""How metrics moved over weeks, against one anchor: series, slope, change points, alert."""
