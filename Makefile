@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test test-slow fuzz bench bench-memory lint proto lock clean
+.PHONY: help setup demo test test-slow fuzz bench bench-memory performance-baseline lint proto lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ bench: setup ## beside other load generators, into docs/performance.md (ARGS=--q
 bench-memory: setup ## whether a worker's memory stays flat for 20 minutes, into docs/performance.md
 	@$(PY) -m benchmarks.speed.memory --docs docs/performance.md $(ARGS)
 
+performance-baseline: setup ## move the rolling baseline to the newest commit of main that passed (ARGS="SCENARIO --target FILE --repo DIR")
+	@$(PY) -m perfgate baseline refresh $(ARGS)
+
 lint: setup ## ruff, mypy, import-linter
 	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
 	@.venv/bin/mypy -p perfgate -p perfgate_agent -p perfgate_controller
@@ -38,7 +41,7 @@ proto: setup ## generate the protobuf modules again
 	@$(PY) hatch_build.py
 
 lock: ## pin the dependencies again (needs uv)
-	uv pip compile -q pyproject.toml --extra store --extra postgres --extra fleet --extra dev --generate-hashes --no-emit-index-url \
+	uv pip compile -q pyproject.toml --extra store --extra postgres --extra fleet --extra trend --extra dev --generate-hashes --no-emit-index-url \
 	  --python-version 3.11 --universal --upgrade -o requirements-dev.lock
 
 clean: ## remove what setup and runs have made

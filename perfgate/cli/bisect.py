@@ -30,7 +30,8 @@ gated, a few pairs at a time, against the commit that has the regression as prob
 moves the probability of every commit; when one of them has 95 % of it, the step itself is measured, from the commit
 before to this one. Commits that do not build are passed over.
 
-All gates are kept, in .perfgate/bisect and not in the history, as they are too short for a verdict. After an interruption or a time limit the same command with --resume goes on.
+All gates are kept, in .perfgate/bisect and not in the history, as they are too short for a verdict. After an
+interruption or a time limit the same command with --resume goes on.
 Between two gates this host is left to whoever queues for it; --wait (here 30m) is how long to queue in turn.
 
 exit codes: 0 found, 3 bad input, no regression between GOOD and BAD, or failure, 4 not decided within the limit"""

@@ -14,6 +14,7 @@ VERBS = {
     "report": "render a run's directory again",
     "history": "what was measured and decided here before",
     "baseline": "which commits gates are compared with, and why",
+    "trend": "how metrics moved over weeks, against one anchor",
     "bisect": "find the commit that brought a regression, by short gates",
     "calibrate": "how noisy this host is under a scenario, and what a gate on it will see",
     "certify": "what the A/A gates of this host prove of the rate of false alarms",
