@@ -55,9 +55,14 @@ class Order:
         return name
 
 
-def add_load_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scenario", type=Path, metavar="SCENARIO", help="the scenario file (TOML)")
-    parser.add_argument("--target", type=Path, required=True, metavar="FILE", help="the target file: the store (TOML)")
+def add_load_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """required: False where the verb can do something without scenario and target, and says itself when they are missing."""
+    parser.add_argument(
+        "scenario", type=Path, metavar="SCENARIO", nargs=None if required else "?", help="the scenario file (TOML)"
+    )
+    parser.add_argument(
+        "--target", type=Path, required=required, default=None, metavar="FILE", help="the target file: the store (TOML)"
+    )
     parser.add_argument("--seed", type=int, default=None, help="of schedule, data and order (default: the scenario's)")
     parser.add_argument(
         "--out", type=Path, default=None, metavar="DIR", help="the run's directory (default: .perfgate/runs/…)"

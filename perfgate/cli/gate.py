@@ -21,6 +21,8 @@ EXAMPLE = """examples:
       --base default --candidate default --time-limit 15m
   perfgate gate SCENARIO --target targets/mystore.toml --repo . --base origin/main --candidate HEAD
   perfgate gate SCENARIO --target targets/mystore.toml --repo . --candidate WORKTREE   (uncommitted changes, too)
+  perfgate gate SCENARIO --target targets/mystore.toml --repo . --base @baseline   (or @golden; see perfgate baseline)
+  perfgate gate --owed --time-limit 3h --wait 1h   (nightly: what ended undecided, with more pairs)
 
 Both builds are started as fresh processes, pair after pair, and loaded in turn with the same requests in slices of a
 quarter of a second, in random order. After some of the pairs the rule is asked: PASS, BLOCK, or go on.
@@ -42,7 +44,7 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_load_arguments(parser)
+    add_load_arguments(parser, required=False)
     add_build_arguments(parser)
     parser.add_argument(
         "--policy", default=None, metavar="NAME|FILE",
@@ -59,6 +61,14 @@ def add_parser(subparsers: Subparsers) -> None:
         "--margin", type=float, default=None, metavar="FRACTION", help="0.05 is 5 %%; overrides the policy"
     )
     parser.add_argument(
+        "--looks", default=None, metavar="N,…", help="pairs after which the rule is asked; overrides the policy"
+    )
+    parser.add_argument(
+        "--owed", action="store_true",
+        help="decide the gates of commits that ended INCONCLUSIVE, with more pairs, the newest first; SCENARIO and --target "
+        "choose among them; the exit code is the worst of those decided",
+    )  # fmt: skip
+    parser.add_argument(
         "--time-limit", default=None, metavar="TIME", help="hard stop, as 90s, 15m, 1h; there is a verdict in any case"
     )
     parser.add_argument(
@@ -71,18 +81,38 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit code of the verdict."""
     from perfgate.cli.common import host_turn, open_order, parse_time
+    from perfgate.errors import InputError
     from perfgate.evidence.evidence_file import find_file
     from perfgate.gate.policy_choice import check_time, choose_policy
 
+    if arguments.owed:
+        from perfgate.cli.owed import run_owed
+
+        return run_owed(arguments)
+    if arguments.scenario is None or arguments.target is None:
+        raise InputError(
+            "SCENARIO and --target are needed; only --owed does without; perfgate gate --help has examples"
+        )
     limit_ns = parse_time(arguments.time_limit, "--time-limit")
     evidence = find_file(arguments.evidence)
     order = open_order(arguments, "gate")
-    asked = {"mode": arguments.mode, "margin": arguments.margin}
+    asked = {"mode": arguments.mode, "margin": arguments.margin, "looks": _looks(arguments.looks)}
     overrides = {name: value for name, value in asked.items() if value is not None}
     policy = choose_policy(order.scenario.gate, arguments.policy, **overrides)
     check_time(policy, limit_ns)
     with host_turn(arguments, order):
         return _decide(arguments, order, policy, limit_ns, evidence)
+
+
+def _looks(text: str | None) -> tuple[int, ...] | None:
+    from perfgate.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--looks {text}: give numbers of pairs, as 12,20,30") from error
 
 
 def _decide(

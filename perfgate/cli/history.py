@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from perfgate.history.location import Location
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXAMPLE = """examples:
   perfgate history                                       # the newest twenty
   perfgate history --verdict BLOCK --since 7d --json     # for programs
   perfgate history list --scenario "ci quick" --limit 100
+  perfgate history --owed                                # what ended undecided
   perfgate history show last
   perfgate history show 3fa9c1 --format markdown         # also when the run's directory has gone
   perfgate history import .perfgate/runs/*               # what was not recorded, or recorded elsewhere
@@ -30,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Adds the verb `history` with its actions; without one it is `list`."""
     parser = _parser(subparsers, "history", "what was measured and decided here before", EXAMPLE)
     _add_choice(parser, None)
-    _add_list_options(parser, {"limit": None, "json": False})
+    _add_list_options(parser, {"limit": None, "json": False, "owed": False})
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=False)
     for action, (summary, epilog, add) in ACTIONS.items():
         add(_parser(actions, action, summary, epilog))
@@ -64,9 +67,13 @@ def _add_place(parser: argparse.ArgumentParser, default: str | None = argparse.S
 
 
 def _add_list_options(parser: argparse.ArgumentParser, defaults: dict[str, object] | None = None) -> None:
-    values = defaults or {"limit": argparse.SUPPRESS, "json": argparse.SUPPRESS}
+    values = defaults or dict.fromkeys(("limit", "json", "owed"), argparse.SUPPRESS)
     parser.add_argument("--limit", type=int, default=values["limit"], metavar="N", help="the newest N (default: 20)")
     parser.add_argument("--json", action="store_true", default=values["json"], help="as a JSON list, for programs")
+    parser.add_argument(
+        "--owed", action="store_true", default=values["owed"],
+        help="gates of commits that ended INCONCLUSIVE and have not been decided since; perfgate gate --owed decides them",
+    )  # fmt: skip
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
@@ -147,14 +154,21 @@ ACTIONS = {
 }  # fmt: skip
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """0, or with `show --exit-code` what the gate or run ended with. Raises InputError and HistoryError."""
-    from perfgate.cli import history_actions
+def find_history(arguments: argparse.Namespace) -> Location:
+    """Raises InputError where it is off."""
     from perfgate.errors import InputError
     from perfgate.history.location import VARIABLE, find_location
 
     location = find_location(arguments.history)
     if location is None:
         raise InputError(f"the history is off (--history or ${VARIABLE}); give a file or an address with --history")
+    return location
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0, or with `show --exit-code` what the gate or run ended with. Raises InputError and HistoryError."""
+    from perfgate.cli import history_actions
+
+    location = find_history(arguments)
     action = getattr(history_actions, f"{arguments.action or 'list'}_runs")
     return int(action(arguments, location))

@@ -23,6 +23,11 @@ from perfgate.history.location import Location
 def list_runs(arguments: argparse.Namespace, location: Location) -> int:
     from perfgate.history.reader import summaries
 
+    if arguments.owed:
+        from perfgate.cli.owed import list_owed, read_debts
+
+        list_owed(read_debts(location, arguments.scenario or "", arguments.target or ""), arguments.json)
+        return 0
     choice = _choice(arguments, 20 if arguments.limit is None else arguments.limit)
     found = []
     if _exists(location):
