@@ -244,7 +244,7 @@ def test_commits_that_do_not_build_are_passed_over_and_named_in_the_result(tmp_p
 
 def test_a_bad_that_does_not_build_a_metric_that_is_not_there_and_gates_that_say_nothing_end_it(tmp_path: Path) -> None:
     lineage = straight(4)
-    with pytest.raises(InputError, match="BAD c0004 cannot be built"):
+    with pytest.raises(InputError, match="BAD c0004 cannot be built or started"):
         run(Gates(lineage, 1, broken=frozenset({"c0004"})), Journal(tmp_path / "a.json"))
     with pytest.raises(InputError, match="there are: embedding_search p95"):
         run(Gates(lineage, 1), Journal(tmp_path / "b.json"), metric="recall p50")  # type: ignore[arg-type]
@@ -274,3 +274,23 @@ def test_the_clearest_metric_is_followed_unless_one_is_named() -> None:
 
     assert regressed_metric(known, Settings()) == "a p50"
     assert regressed_metric(known, Settings(metric="b p99")) == "b p99"
+
+
+def test_a_short_gate_measures_but_never_says_pass() -> None:
+    from pairs import OPERATIONS, World, make_pairs
+
+    from perfgate.cli.bisect_gates import short
+    from perfgate.gate.compare import compare
+    from perfgate.gate.policy_load import QUICK
+    from perfgate.gate.verdict import Word
+    from perfgate.operation import Operation
+
+    for pairs in (2, 4, 16):
+        policy = short(QUICK, pairs)
+        same = compare(make_pairs(pairs), policy, OPERATIONS)
+        assert same.final
+        assert same.verdict.word is Word.INCONCLUSIVE
+        slower = compare(make_pairs(pairs, World(factor={Operation.RECALL: 1.5})), policy, OPERATIONS)
+        found = slower.effect("recall p95")
+        assert found.estimate == pytest.approx(math.log(1.5), abs=0.15)
+        assert Reading(found.estimate, found.se, found.df, len(found.per_pair)).usable

@@ -27,7 +27,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Unbuildable:
-    """The commit cannot be built; why: the first line of what its build said."""
+    """The commit cannot be built, or does not start; why: the first line of what was said."""
 
     sha: str
     why: str
@@ -85,7 +85,9 @@ def hunt(
             case Unbuildable(sha, why):
                 if sha in (lineage.good, known.bad):
                     name = "GOOD" if sha == lineage.good else "BAD"
-                    raise InputError(f"{name} {sha[:12]} cannot be built, so nothing can be compared with it: {why}")
+                    raise InputError(
+                        f"{name} {sha[:12]} cannot be built or started, so nothing can be compared with it: {why}"
+                    )
                 journal.add_unbuildable(sha, why)
             case Spoilt(why):
                 spoilt += 1

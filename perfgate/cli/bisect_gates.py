@@ -15,6 +15,7 @@ from perfgate.builds.build import Build, Builder
 from perfgate.builds.steps import BuildError
 from perfgate.errors import TargetError
 from perfgate.gate.verdict import Word
+from perfgate.progress import Event, PhaseStarted
 from perfgate.segment import Arm
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ class RealGates:
                     builds[arm] = self._build(order, sha)
                 except BuildError as error:
                     return Unbuildable(sha, str(error).splitlines()[0])
-            spent_ns = time.monotonic_ns() - began_ns
+            spent_ns, loading = time.monotonic_ns() - began_ns, _Loading()
             try:
-                comparison = self._gate(order, builds, step, spent_ns)
+                comparison = self._gate(order, builds, step, spent_ns, loading)
             except TargetError as error:
-                return Unbuildable(step.candidate, f"it builds, but cannot be measured: {error}")
+                guilty = step.base if loading.last == f"load {builds[Arm.BASE].label}" else step.candidate
+                return Unbuildable(guilty, f"it builds, but cannot be measured: {error}")
         return _outcome(comparison, order.directory)
 
     def _next_directory(self) -> Path:
@@ -77,7 +79,6 @@ class RealGates:
 
         from perfgate.builds.store import BuildStore
         from perfgate.cli.common import run_until_signal
-        from perfgate.progress import PhaseStarted
         from perfgate.report.live import make_progress
 
         store = BuildStore(default_cache_dir() / "builds")
@@ -97,7 +98,9 @@ class RealGates:
             return self._repository.commit(sha, "GOOD")
         return Commit(sha, sha, self._lineage.links[self._lineage.place(sha)].subject)
 
-    def _gate(self, order: Order, builds: dict[Arm, Build], step: Measure, spent_ns: int) -> Comparison:
+    def _gate(
+        self, order: Order, builds: dict[Arm, Build], step: Measure, spent_ns: int, loading: _Loading
+    ) -> Comparison:
         from perfgate_controller.gate_loop import Gate, GateRequest
 
         from perfgate.builds.derive import derive_target
@@ -123,7 +126,7 @@ class RealGates:
                 order.directory,
                 self._left_ns(),
             )
-            return await Gate(request, fleet, progress).run()
+            return await Gate(request, fleet, loading.before(progress)).run()
 
         record, comparison = run_with_fleet(order, gate)
         finish(order, with_builds(record, arms), comparison)
@@ -131,6 +134,25 @@ class RealGates:
 
     def _left_ns(self) -> int | None:
         return None if self._ends_ns is None else max(1, self._ends_ns - time.monotonic_ns())
+
+
+class _Loading:
+    """Hears which build is being loaded, so that one that does not start is known by name."""
+
+    def __init__(self) -> None:
+        self.last = ""
+        self._then: Progress | None = None
+
+    def before(self, then: Progress) -> _Loading:
+        """Events go on to `then`."""
+        self._then = then
+        return self
+
+    def handle(self, event: Event) -> None:
+        if isinstance(event, PhaseStarted):
+            self.last = event.name
+        if self._then is not None:
+            self._then.handle(event)
 
 
 def short(policy: Policy, pairs: int) -> Policy:
