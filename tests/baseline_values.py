@@ -24,8 +24,9 @@ SCENARIO, TARGET, DIGEST = "CI Quick Check", "embedded", "0123456789abcdef"
 
 
 def commit_gate(
-    number: int, base: str, candidate: str, word: Word, *, margin: float = 0.05, dirty: bool = False, **fields: Any
-) -> Entry:
+    number: int, base: str, candidate: str, word: Word, *, margin: float = 0.05, policy: str = "standard",
+    dirty: bool = False, **fields: Any,
+) -> Entry:  # fmt: skip
     """An entry of the history: gate number `number` of two commits."""
     end = "-dirty" if dirty else ""
     builds = {"base": {"commit": base, "dirty": False}, "candidate": {"commit": candidate, "dirty": dirty}}
@@ -39,8 +40,8 @@ def commit_gate(
     environment |= fields.pop("environment", {})
     names = {Arm.BASE: base[:12], Arm.CANDIDATE: candidate[:12] + end}
     record, comparison = small_gate(number, word, builds=names, environment=environment, **fields)
-    policy = dataclasses.replace(comparison.policy, margin=margin)
-    return Entry.of(record, dataclasses.replace(comparison, policy=policy), Path("/gone"))
+    asked = dataclasses.replace(comparison.policy, margin=margin, name=policy)
+    return Entry.of(record, dataclasses.replace(comparison, policy=asked), Path("/gone"))
 
 
 class World:

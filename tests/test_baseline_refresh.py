@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from baseline_values import World
+from history_values import at
 from sqlalchemy import text
 
 from perfgate.baseline import ledger as ledger_module
@@ -17,8 +18,10 @@ from perfgate.builds.git import Commit
 from perfgate.errors import HistoryError, InputError
 from perfgate.gate.verdict import Word
 from perfgate.history.baselines import BASELINE, GOLDEN, read_steps
+from perfgate.history.choice import Choice
 from perfgate.history.database import opened, writing
 from perfgate.history.prune import prune
+from perfgate.history.transfer import export_lines, import_lines
 
 
 @pytest.fixture
@@ -308,3 +311,25 @@ def test_rows_are_never_changed(begun: World) -> None:
     assert dataclasses.replace(first) in begun.ledger.baselines()
     with opened(begun.location) as engine, writing(engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM baseline")).scalar() == 3
+
+
+def test_baselines_and_their_log_go_with_the_history(begun: World, tmp_path: Path) -> None:
+    begun.commit(0.01)
+    begun.refresh()
+    with opened(begun.location) as engine:
+        lines = list(export_lines(engine, Choice()))
+    with opened(at(tmp_path / "other.db")) as other:
+        assert import_lines(other, iter(lines), "x").added == 1 + 3 + 2  # type: ignore[arg-type]
+        assert import_lines(other, iter(lines), "x").present == 6  # type: ignore[arg-type]
+        assert list(export_lines(other, Choice())) == lines
+
+
+def test_a_history_that_went_on_by_itself_is_not_mixed_in(begun: World, tmp_path: Path) -> None:
+    with opened(begun.location) as engine:
+        lines = list(export_lines(engine, Choice()))
+    other = World(tmp_path / "other")
+    other.commit()
+    other.refresh()
+    with opened(other.location) as engine, pytest.raises(InputError, match="each history went on by itself"):
+        import_lines(engine, iter(lines), "x")  # type: ignore[arg-type]
+    assert len(other.ledger.baselines()) == 2

@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import postgres_server
@@ -18,6 +19,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from perfgate.errors import HistoryError, InputError
 from perfgate.gate.verdict import Word
 from perfgate.history import schema
+from perfgate.history.baselines import BASELINE, Baseline, Step, add_baseline, add_step, read_baselines, read_steps
 from perfgate.history.choice import Choice
 from perfgate.history.database import connected, opened, revision, writing
 from perfgate.history.location import Location
@@ -227,6 +229,27 @@ def test_prune_leaves_what_anything_refers_to(place: Location, engine: Engine) -
     assert (len(done.removed), done.held, done.left) == (3, 1, 1)
     with engine.connect() as connection:
         assert ids(connection, Choice()) == [held]
+
+
+def test_a_baseline_is_made_by_whoever_is_first_and_holds_its_gates(place: Location, engine: Engine) -> None:
+    add(place, *(gate_entry(number) for number in range(4)))
+    held = gate_entry(1).id
+    made = Baseline("s", "t", BASELINE, 1, "rolling", "a" * 40, "x", BEGAN_NS, "why", "me", held, None)
+    step = Step("s", "t", 0, BEGAN_NS, "set", "a" * 40, "text", "me", "f" * 16)
+    with writing(engine) as connection:
+        add_baseline(connection, made)
+        assert add_step(connection, step)
+        assert not add_step(connection, step)
+    for wrong, says in (
+        (made, "changed by somebody else"),
+        (replace(made, number=2, run_id="0" * 16), "not in the history"),
+    ):
+        with pytest.raises(HistoryError, match=says), writing(engine) as connection:
+            add_baseline(connection, wrong)
+    assert len(prune(engine, None, 0).removed) == 3
+    with engine.connect() as connection:
+        assert (ids(connection, Choice()), read_baselines(connection)) == ([held], [made])
+        assert read_steps(connection) == [replace(step, number=1)]
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from perfgate.errors import HistoryError
+from perfgate.errors import HistoryError, InputError
 from perfgate.history import schema
 from perfgate.history.rows import text
 
@@ -111,8 +111,28 @@ def add_step(connection: Connection, new: Step) -> bool:
     return True
 
 
+def put_back(connection: Connection, row: Baseline | Step) -> bool:
+    """As another history had it; False where it is there already. Raises InputError where another one is in its place."""
+    table = schema.baseline if isinstance(row, Baseline) else schema.baseline_step
+    there = (column == getattr(row, column.name) for column in table.primary_key.columns)
+    found = connection.execute(select(table).where(*there)).mappings().first()
+    if found is None:
+        _add(connection, table, row)
+        return True
+    if dict(found) != _values(row):
+        raise InputError(
+            f"number {row.number} of the baselines of {row.scenario} on {row.target} is another one here: each history went "
+            "on by itself; keep one of them"
+        )
+    return False
+
+
+def _values(row: Baseline | Step) -> dict[str, Any]:
+    return {name: text(value) if isinstance(value, str) else value for name, value in dataclasses.asdict(row).items()}
+
+
 def _add(connection: Connection, table: Table, row: Baseline | Step) -> None:
-    values = {name: text(value) if isinstance(value, str) else value for name, value in dataclasses.asdict(row).items()}
+    values = _values(row)
     try:
         connection.execute(insert(table).values(values))
     except IntegrityError as error:

@@ -1,7 +1,8 @@
-"""Runs and host profiles as JSON lines, and back; also the runs' own directories."""
+"""Runs, host profiles and baselines as JSON lines, and back; also the runs' own directories."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from perfgate.errors import InputError
+from perfgate.history.baselines import Baseline, Step, put_back, read_baselines, read_steps
 from perfgate.history.choice import Choice
 from perfgate.history.database import writing
 from perfgate.history.entry import Entry
@@ -24,11 +26,12 @@ FORMAT = "perfgate_history"
 VERSION = 1
 BATCH = 20
 """Runs a transaction: other writers get their turn in between."""
+Line = Entry | ProfileEntry | Baseline | Step
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Runs and profiles that are new in the history, and those it had already."""
+    """Runs, profiles and baselines that are new in the history, and those it had already."""
 
     added: int = 0
     present: int = 0
@@ -38,13 +41,20 @@ class Imported:
 
 
 def export_lines(engine: Engine, choice: Choice) -> Iterator[str]:
-    """One JSON object a line, the oldest first. Host profiles follow where every run is asked for."""
+    """One JSON object a line, the oldest first. Host profiles and baselines follow where every run is asked for."""
     for entry in entries(engine, choice):
         run = {"id": entry.id, "directory": entry.directory, "recorded_wall_ns": entry.recorded_wall_ns}
         yield _line({FORMAT: VERSION, **run, "result": entry.result})
     if choice == Choice():
         for one in profiles(engine):
             yield _line({FORMAT: VERSION, "recorded_wall_ns": one.recorded_wall_ns, "profile": one.profile})
+        with engine.connect() as connection:
+            rows = [*read_baselines(connection), *read_steps(connection)]
+        for row in rows:
+            yield _line({FORMAT: VERSION, _NAMES[type(row)]: dataclasses.asdict(row)})
+
+
+_NAMES: dict[type, str] = {Baseline: "baseline", Step: "baseline_step"}
 
 
 def _line(value: dict[str, Any]) -> str:
@@ -78,11 +88,11 @@ def import_lines(engine: Engine, file: IO[str], origin: str) -> Imported:
     )
 
 
-def _import(engine: Engine, found: Iterable[Entry | ProfileEntry]) -> Imported:
+def _import(engine: Engine, found: Iterable[Line]) -> Imported:
     """A wrong line ends it; the whole ones before it are kept."""
     total, rest = Imported(), iter(found)
     while True:
-        batch: list[Entry | ProfileEntry] = []
+        batch: list[Line] = []
         problem: InputError | None = None
         try:
             for one in islice(rest, BATCH):
@@ -96,15 +106,21 @@ def _import(engine: Engine, found: Iterable[Entry | ProfileEntry]) -> Imported:
             return total
 
 
-def _add(engine: Engine, batch: list[Entry | ProfileEntry]) -> Imported:
+def _add(engine: Engine, batch: list[Line]) -> Imported:
     if not batch:
         return Imported()
     with writing(engine) as connection:
-        new = [add_run(connection, one) if isinstance(one, Entry) else add_profile(connection, one) for one in batch]
+        new = [_add_one(connection, one) for one in batch]
     return Imported(sum(new), len(new) - sum(new))
 
 
-def _from_line(line: str, origin: str) -> Entry | ProfileEntry:
+def _add_one(connection: Connection, one: Line) -> bool:
+    if isinstance(one, Entry):
+        return add_run(connection, one)
+    return add_profile(connection, one) if isinstance(one, ProfileEntry) else put_back(connection, one)
+
+
+def _from_line(line: str, origin: str) -> Line:
     remedy = "give what perfgate history export wrote, whole"
     try:
         value = json.loads(line)
@@ -116,6 +132,10 @@ def _from_line(line: str, origin: str) -> Entry | ProfileEntry:
             f"{origin}: version {version} of the export cannot be read by this perfgate (it reads {VERSION})"
         )
     try:
+        for kind, name in _NAMES.items():
+            if name in value:
+                row: Line = kind(**value[name])
+                return row
         recorded = int(value["recorded_wall_ns"])
         if "profile" in value:
             return ProfileEntry(ProfileEntry.of_json(value["profile"], origin).profile, recorded)

@@ -18,6 +18,7 @@ MODULES: Mapping[str, str] = {
     "recall": "case_recall",
     "floor": "case_floor",
     "peeking": "case_peeking",
+    "creep": "case_creep",
 }
 """By the name that the command line knows: the module of this package that holds its CASE."""
 
