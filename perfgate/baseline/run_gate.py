@@ -17,7 +17,7 @@ from perfgate.history.writer import add_run
 
 
 def run_gate(words: Sequence[str], directory: Path, location: Location) -> Entry | None:
-    """`perfgate gate WORDS`, its output on standard error: what was started it for has an output of its own. directory:
+    """`perfgate gate WORDS`, its output on standard error: whoever asked for it has an output of his own. directory:
     where it writes; it is made sure that its run is in the history. None where it left no result. Raises KeyboardInterrupt
     where it was told to end."""
     interrupted = _call([*words, "--out", str(directory)])

@@ -154,8 +154,8 @@ def _asked(debt: Debt, arguments: argparse.Namespace) -> Asked:
     again += ["--target", str(arguments.target or parsed.target), "--repo", str(repo), "--wait", arguments.wait]
     again += ["--base", str(first.base_commit), "--candidate", str(first.candidate_commit)]
     again += ["--seed", str(first.seed + debt.tries + 1)]  # requests of its own: a new gate, not the same one once more
-    if arguments.history is not None:
-        again += ["--history", arguments.history]
+    for option, value in (("--history", arguments.history), ("--evidence", arguments.evidence)):
+        again += [option, value] if value is not None else []
     return Asked(debt, policy, tuple(again))
 
 
