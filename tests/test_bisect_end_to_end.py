@@ -87,6 +87,21 @@ def test_one_slow_commit_of_thirty_is_found_across_an_interruption_and_a_commit_
     assert sum("readings" in line for line in lines) < 25
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_commit_whose_store_does_not_start_is_named_beside_the_one_that_does(
+    made: StoreRepository, tmp_path: Path
+) -> None:
+    made.write("source/__main__.py", "raise SystemExit('no store today')")
+    stopped = made.commit("does not start")
+    slow = made.change("starts again", *SLOW)
+    done = bisect(tmp_path, made.first, "main")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("one of 2 commits brought it")
+    assert stopped[:12] in done.stdout
+    assert slow[:12] in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

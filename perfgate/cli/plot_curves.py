@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
-from perfgate.cli.plot_svg import svg_text
+from perfgate.cli.plot_svg import svg_file, svg_text
 
 _WIDTH, _HEIGHT = 720, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 110, 50, 60
@@ -32,18 +31,7 @@ def draw_curves(title: str, changes: Sequence[float], shares: Mapping[str, Seque
         style = f'stroke="{_COLOURS[place % 4]}" stroke-width="2.5" stroke-dasharray="{_DASHES[place % 4]}"'
         body.append(f'<polyline fill="none" {style} points="{points}"/>')
     body += _legend(list(shares))
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
-            f'font-size="13" fill="#333">',
-            f"<title>{escape(title)}</title>",
-            f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-            svg_text(_LEFT, 24, title, 'font-size="16" font-weight="bold"'),
-            *body,
-            "</svg>",
-            "",
-        ]
-    )
+    return svg_file(title, (_WIDTH, _HEIGHT), _LEFT, body)
 
 
 def _y(share: float) -> float:

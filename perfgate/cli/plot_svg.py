@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -30,13 +31,19 @@ def draw_svg(timeline: Timeline, title: str) -> str:
     for place, operation in enumerate(timeline.operations):
         colour = _COLOURS[OPERATIONS.index(operation) % len(_COLOURS)]
         body.append(f'<path fill="{colour}" d="{_area(x, y[:, place + 1], y[:, place])}"/>')
+    return svg_file(title, (_WIDTH, _HEIGHT), _LEFT, body)
+
+
+def svg_file(title: str, size: tuple[int, int], left: int, body: Sequence[str]) -> str:
+    """The whole file around `body`: white, of so many pixels (width, height), with its title at `left`."""
+    width, height = size
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
             f'font-size="13" fill="#333">',
             f"<title>{escape(title)}</title>",
-            f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-            svg_text(_LEFT, 24, title, 'font-size="16" font-weight="bold"'),
+            f'<rect width="{width}" height="{height}" fill="#fff"/>',
+            svg_text(left, 24, title, 'font-size="16" font-weight="bold"'),
             *body,
             "</svg>",
             "",

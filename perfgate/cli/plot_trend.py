@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from html import escape
 
-from perfgate.cli.plot_svg import svg_text
+from perfgate.cli.plot_svg import svg_file, svg_text
 from perfgate.trend.outlook import Outlook
 from perfgate.units import NS_PER_S
 
@@ -23,18 +22,7 @@ def draw_trends(outlooks: Sequence[Outlook], title: str) -> str:
     """The whole file. Changes against the anchor in percent, over time; errors are intervals of 95 %."""
     height = _TOP + _PANEL * len(outlooks)
     body = [line for place, one in enumerate(outlooks) for line in _panel(one, _TOP + _PANEL * place)]
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" '
-            f'font-size="13" fill="#333">',
-            f"<title>{escape(title)}</title>",
-            f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
-            svg_text(_LEFT, 24, title, 'font-size="16" font-weight="bold"'),
-            *body,
-            "</svg>",
-            "",
-        ]
-    )
+    return svg_file(title, (_WIDTH, height), _LEFT, body)
 
 
 def _panel(of: Outlook, top: float) -> list[str]:
