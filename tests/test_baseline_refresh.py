@@ -14,7 +14,7 @@ from sqlalchemy import text
 from perfgate.baseline import ledger as ledger_module
 from perfgate.baseline.question import Question
 from perfgate.baseline.refresh import MOST_TRIES
-from perfgate.builds.git import Commit
+from perfgate.builds.git import Commit, Repository
 from perfgate.errors import HistoryError, InputError
 from perfgate.gate.verdict import Word
 from perfgate.history.baselines import BASELINE, GOLDEN, read_steps
@@ -255,6 +255,33 @@ def test_a_rewritten_main_is_said_and_what_is_new_on_it_counts(begun: World) -> 
     assert begun.refresh().exit_code == 0
     assert begun.base == newest
     assert any("is not on main any more" in line for line in begun.told)
+
+
+def test_of_a_merge_the_merge_alone_can_be_the_baseline(begun: World) -> None:
+    begun.repo.git("checkout", "--quiet", "-b", "topic")
+    branch = begun.commit(0.0, "on a branch")
+    begun.record(begun.repo.first, branch, Word.PASS)  # gated before it was merged
+    begun.repo.git("checkout", "--quiet", "main")
+    begun.commit(0.0, "meanwhile")
+    begun.repo.git("merge", "--quiet", "--no-ff", "-m", "merge", "topic")
+    merge = begun.repo.git("rev-parse", "HEAD")
+    begun.slowness[merge] = 0.0
+    assert begun.refresh().exit_code == 0
+    assert begun.base == merge
+    assert begun.told[0].startswith("2 new on main: 2 not gated")
+
+
+def test_main_is_the_remote_one_unless_another_is_named(begun: World, tmp_path: Path) -> None:
+    begun.repo.git("clone", "--quiet", str(begun.repo.path), str(tmp_path / "clone"))
+    begun.commit()
+    clone = Repository(tmp_path / "clone")
+    assert clone.main(None, "--branch").asked == "origin/HEAD"
+    assert clone.main(None, "--branch").sha == begun.repo.first
+    with pytest.raises(InputError, match="--branch nowhere"):
+        clone.main("nowhere", "--branch")
+    begun.repo.git("branch", "--move", "main", "trunk")
+    with pytest.raises(InputError, match="has none of origin/HEAD"):
+        Repository(begun.repo.path).main(None, "--branch")
 
 
 def test_a_pinned_baseline_is_not_moved(begun: World) -> None:
