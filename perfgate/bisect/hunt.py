@@ -57,7 +57,7 @@ class SpoiltError(PerfgateError):
     """Several gates in a row said nothing."""
 
 
-Told = Callable[[Known, Step], None]
+Told = Callable[[Known, Measure], None]
 Enough = Callable[[int], bool]
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from perfgate.bisect.hunt import OutOfTime
     from perfgate.bisect.journal import Journal
     from perfgate.bisect.lineage import Lineage
-    from perfgate.bisect.search import Known, Settings, Step
+    from perfgate.bisect.search import Found, Known, Measure, Settings, Step
+    from perfgate.cli.bisect_gates import RealGates
     from perfgate.gate.policy import Policy
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -156,19 +157,19 @@ class _Clock:
 
 
 def _hunt(
-    arguments: argparse.Namespace, lineage: Lineage, journal: Journal, gates: object, settings: Settings, clock: _Clock
+    arguments: argparse.Namespace,
+    lineage: Lineage,
+    journal: Journal,
+    gates: RealGates,
+    settings: Settings,
+    clock: _Clock,
 ) -> int:
     from perfgate.bisect.hunt import hunt
     from perfgate.bisect.words import measure_words
-    from perfgate.cli.bisect_gates import RealGates
 
-    assert isinstance(gates, RealGates)
     _say(f"{len(lineage)} commits between {lineage.good[:12]} and {lineage.links[-1].sha[:12]}; kept in {journal.path}")
 
-    def told(known: Known, step: Step) -> None:
-        from perfgate.bisect.search import Measure
-
-        assert isinstance(step, Measure)
+    def told(known: Known, step: Measure) -> None:
         _posterior(known, settings)
         _say(f"gate {len(known.answers) + 1}: {measure_words(lineage, step)}")
 
@@ -194,12 +195,9 @@ def _end(arguments: argparse.Namespace, known: Known, end: Step | OutOfTime, set
             return 4
 
 
-def _gate_command(arguments: argparse.Namespace, found: object) -> str:
+def _gate_command(arguments: argparse.Namespace, found: Found) -> str:
     import shlex
 
-    from perfgate.bisect.search import Found
-
-    assert isinstance(found, Found)
     words = [
         "perfgate",
         "gate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
@@ -49,4 +50,5 @@ def gate_estimates(connection: Connection, choice: Choice) -> list[GateEstimate]
         .where(*choice.conditions(), *wanted)
         .order_by(run.c.started_wall_ns, run.c.id, effect.c.place)
     )  # fmt: skip
-    return [GateEstimate(*row) for row in connection.execute(statement)]
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(statement)]
+    return [GateEstimate(*row) for row in rows]
