@@ -98,6 +98,9 @@ def test_an_answer_speaks_for_the_nearer_of_the_two_and_never_for_certain(readin
     if abs(abs(reading.estimate) - abs(reading.estimate - step)) > 1e-9:
         assert (none > all_of_it) == (abs(reading.estimate) < abs(reading.estimate - step))
     assert abs(none - all_of_it) < 30
+    far = Reading(5 * reading.se, reading.se, 20.0, 8)
+    nearer, away = log_likelihood(far, np.array([far.estimate, 0.0]))
+    assert 400 < math.exp(nearer - away) < 600
 
 
 def test_the_likelihood_is_student_s_t_but_for_the_share_of_wrong_gates() -> None:

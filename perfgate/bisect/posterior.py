@@ -3,8 +3,8 @@
 Model: one commit moves the metric by an unknown positive step d, the others not at all. A gate whose candidate has that
 commit and whose base has not estimates d, any other estimates 0. The likelihood of an estimate is Student's t with the
 gate's standard error, mixed with a wide one for the gate that went wrong in a way its standard error does not know; so
-one answer never counts for more than some hundreds to one. d is integrated over a grid, with a flat prior, so that what
-the first gates of BAD against GOOD left open of it stays open.
+an answer that is five standard errors away speaks with some 500 to 1, and others can outvote it. d is integrated over a
+grid, with a flat prior, so that what the first gates of BAD against GOOD left open of it stays open.
 
 Bisection by the posterior's median: Horstein 1963, IEEE Trans. Inf. Theory 9; Waeber, Frazier and Henderson 2013, SIAM
 J. Control Optim. 51. Noisy binary search: Ben-Or and Hassidim 2008, FOCS.
