@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 from dataset_values import scenario
+from http_target import template
 from hypothesis import given
 from hypothesis import strategies as st
 from perfgate_agent.loader import load_nodes
@@ -45,9 +46,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return data(tmp_path_factory.mktemp("one"))
 
 
-@pytest.fixture(scope="module")
-def adapter(dataset: Dataset) -> Adapter:
-    return make_adapter(target(), dataset, "127.0.0.1", 7432)
+@pytest.fixture(scope="module", params=["engram", "http"])
+def adapter(dataset: Dataset, request: pytest.FixtureRequest) -> Adapter:
+    """The adapter written by hand, and the same interface described by a target file."""
+    described = target() if request.param == "engram" else template(threshold=0.5)
+    return make_adapter(described, dataset, "127.0.0.1", 7432)
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +69,13 @@ def split(request: bytes) -> tuple[str, str, dict[str, str], bytes]:
 
 
 @pytest.mark.parametrize("spaces", [1, 3])
-async def test_what_is_loaded_is_found_again(tmp_path: Path, spaces: int) -> None:
+@pytest.mark.parametrize("kind", ["engram", "http", "http in bulk"])
+async def test_what_is_loaded_is_found_again(tmp_path: Path, spaces: int, kind: str) -> None:
     """Every recall finds its memory and every search its true neighbours, before and after stores."""
     dataset = data(tmp_path, spaces)
     with running_store("--port", "0", "--dim", str(DIM)) as store:
-        adapter = make_adapter(EMBEDDED, dataset, "127.0.0.1", store.port)
+        described = EMBEDDED if kind == "engram" else template(spaces, bulk="bulk" in kind)
+        adapter = make_adapter(described, dataset, "127.0.0.1", store.port)
 
         async def ask(operation: Operation, key: int, index: int) -> tuple[int, int]:
             reply = await exchange(Address("127.0.0.1", store.port), adapter.encode(operation, key, index), 10)

@@ -9,10 +9,9 @@ import pytest
 
 from perfgate.errors import InputError
 from perfgate.operation import Operation
-from perfgate.targets.load import load_target, target_from_json
+from perfgate.targets.load import FORMS, load_target, target_from_json
 from perfgate.targets.model import Target
 from perfgate.targets.registry import ADAPTERS
-from perfgate.targets.schema import FORMS
 
 EMBEDDED = Path(__file__).parent.parent / "targets" / "embedded.toml"
 GOOD = """\

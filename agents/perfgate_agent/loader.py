@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.outcome import Outcome
-from perfgate.targets.adapter import Adapter
+from perfgate.targets.adapter import Adapter, BatchLoader
 from perfgate_agent.content import BadContent
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.pool import Pool
+from perfgate_agent.prepare import prepare
 from perfgate_agent.probe import exchange
 from perfgate_agent.reply import Body, plain
 from perfgate_agent.samples import find_samples
@@ -42,6 +43,7 @@ class Loader:
         self._num_nodes = num_nodes
         self._progress = progress
         self._connections = connections
+        self._batch = adapter.load_batch if isinstance(adapter, BatchLoader) else 1
         self._pool = Pool(address, connections, self._answered, self._failed)
         self._next = self._done = 0
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -49,6 +51,7 @@ class Loader:
     async def load(self) -> LoadingReport:
         """Raises TargetError saying which memory was refused, and with what words."""
         began = time.monotonic_ns()
+        await prepare(self._adapter, self._address)
         watch = asyncio.ensure_future(self._watch())
         try:
             for _ in range(min(self._connections, self._num_nodes)):
@@ -65,9 +68,13 @@ class Loader:
 
     def _submit(self) -> None:
         if self._next < self._num_nodes:
-            payload = self._adapter.encode_load(self._next)
-            request = Exchange(time.monotonic_ns(), 0, self._next, self._next, False, None, payload)
-            self._next += 1
+            nodes = range(self._next, min(self._next + self._batch, self._num_nodes))
+            payload = self._adapter.encode_load_batch(nodes) if self._batch > 1 else None
+            if payload is None:
+                payload, nodes = self._adapter.encode_load(self._next), nodes[:1]
+            # Its key is the first memory, its index how many they are.
+            request = Exchange(time.monotonic_ns(), 0, len(nodes), self._next, False, None, payload)
+            self._next += len(nodes)
             self._pool.submit(request)
 
     def _answered(self, request: Exchange, status: int, body: Body) -> None:
@@ -80,8 +87,8 @@ class Loader:
         if problem:
             self._fail(request, problem)
             return
-        self._done += 1
-        if self._done % 500 == 0:
+        before, self._done = self._done, self._done + request.index
+        if before // 500 < self._done // 500:
             self._progress(self._done / self._num_nodes)
         if self._done == self._num_nodes:
             self._finished.set_result(None)

@@ -9,7 +9,7 @@ from perfgate.address import Address
 from perfgate.dataset import Dataset
 from perfgate.errors import InputError, TargetError
 from perfgate.scenario.model import Scenario
-from perfgate.targets.adapter import make_adapter
+from perfgate.targets.adapter import Preparing, make_adapter
 from perfgate.targets.model import Target
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.probe import exchange
@@ -41,9 +41,15 @@ async def populate(store: RunningStore, progress: Callable[[float], None]) -> Po
     """Raises TargetError when nobody answers, InputError when it holds something else."""
     adapter = make_adapter(store.target, store.dataset, store.address.host, store.address.port)
     expected = store.scenario.data.num_nodes
+    unprepared = isinstance(adapter, Preparing) and bool(adapter.preparations())
     try:
         status, body = await exchange(store.address, adapter.encode_count(), 10.0)
-        count = adapter.read_count(status, body)
+        try:
+            count = adapter.read_count(status, body)
+        except ValueError:
+            if not unprepared:
+                raise
+            count = 0  # without its schema there is nothing to count; loading makes it, and counts again
     except (OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise TargetError(f"no store answers at {store.address} ({reason}); start it, or mend --url") from error

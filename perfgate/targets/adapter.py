@@ -43,6 +43,20 @@ class Shape:
     first: bytes = b""
 
 
+EXAMPLE_BYTES = 160
+
+
+def shorten(body: bytes) -> str:
+    """The beginning of a reply, for messages."""
+    text = body[:EXAMPLE_BYTES].decode(errors="replace")
+    return text + ("…" if len(body) > EXAMPLE_BYTES else "")
+
+
+def wrong_answer(operation: Operation, what: str, body: bytes) -> Judgement:
+    """A well-formed reply that says something else than was asked."""
+    return Judgement(Outcome.WRONG_ANSWER, example=f"{operation.value}: {what} in {shorten(body)}")
+
+
 EncodedBlock = tuple[bytes, NDArray[np.uint64], NDArray[np.uint32]]
 """The bytes of n requests, and where in them each lies: offsets and sizes, uint64 (n) and uint32 (n)."""
 
@@ -99,6 +113,42 @@ class BlockEncoder(Protocol):
 
     def encode_block(self, block: Requests) -> EncodedBlock:
         """The same bytes as `encode` gives for each."""
+        ...
+
+
+@runtime_checkable
+class BatchLoader(Protocol):
+    """An adapter whose `encode_load_batch` takes several nodes at once."""
+
+    @property
+    def load_batch(self) -> int:
+        """At most how many; 1: none but one by one."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """An adapter whose store must be told something (a schema) before it is loaded."""
+
+    def preparations(self) -> list[bytes]:
+        """Requests to be sent one after the other."""
+        ...
+
+    def prepared(self, number: int, status: int, body: bytes) -> str:
+        """Empty when preparation `number` succeeded, otherwise what the store said."""
+        ...
+
+
+@runtime_checkable
+class Getter(Protocol):
+    """An adapter that can ask for one memory by its id."""
+
+    def encode_get(self, key: int) -> bytes | None:
+        """key: a node, or below 0 ~index of a memory stored during a run. None where the target has no way to ask."""
+        ...
+
+    def got(self, key: int, status: int, body: bytes) -> bool:
+        """Whether it is there. Raises ValueError for a reply that says neither."""
         ...
 
 

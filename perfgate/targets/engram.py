@@ -11,10 +11,9 @@ import orjson
 from perfgate.dataset import Dataset, node_id, stored_id
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
-from perfgate.targets.adapter import GOOD, Judgement, Shape
+from perfgate.targets.adapter import GOOD, Judgement, Shape, shorten, wrong_answer
 from perfgate.targets.model import Target
 
-EXAMPLE_BYTES = 160
 TIERS = ("vivid", "associated", "reconstructed")
 
 
@@ -44,20 +43,20 @@ class EngramAdapter:
 
     def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
         if status != (201 if operation is Operation.STORE else 200):
-            return Judgement(Outcome.BAD_STATUS, example=f"{operation.value}: status {status}: {_shorten(body)}")
+            return Judgement(Outcome.BAD_STATUS, example=f"{operation.value}: status {status}: {shorten(body)}")
         if not deep:
-            return GOOD if body[:1] == b"{" else _wrong(operation, "no JSON object", body)
+            return GOOD if body[:1] == b"{" else wrong_answer(operation, "no JSON object", body)
         try:
             reply = orjson.loads(body)
             if operation is Operation.STORE:
-                return GOOD if reply["memory_id"] else _wrong(operation, "an empty memory_id", body)
+                return GOOD if reply["memory_id"] else wrong_answer(operation, "an empty memory_id", body)
             ids = _ids(reply["memories"])
             if not ids:
-                return _wrong(operation, "no results", body)
+                return wrong_answer(operation, "no results", body)
             wanted = self._wanted(operation, key)
             return Judgement(Outcome.OK, found=len(wanted.intersection(ids[: self._results])), expected=len(wanted))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            return _wrong(operation, f"{type(error).__name__} {error}", body)
+            return wrong_answer(operation, f"{type(error).__name__} {error}", body)
 
     def shape(self, operation: Operation) -> Shape:
         return Shape(201 if operation is Operation.STORE else 200, b"{")
@@ -70,7 +69,7 @@ class EngramAdapter:
         return None
 
     def loaded(self, status: int, body: bytes) -> str:
-        return "" if status == 201 else f"status {status}: {_shorten(body)}"
+        return "" if status == 201 else f"status {status}: {shorten(body)}"
 
     def encode_count(self) -> bytes:
         space = f"?space={self._space}" if self._dataset.spaces == 1 else ""
@@ -78,16 +77,26 @@ class EngramAdapter:
 
     def read_count(self, status: int, body: bytes) -> int:
         if status != 200:
-            raise ValueError(f"status {status}: {_shorten(body)}")
+            raise ValueError(f"status {status}: {shorten(body)}")
         try:
             names = {self._name(number) for number in range(self._dataset.spaces)}
             spaces = orjson.loads(body)["spaces"]
             return sum(int(space["memories"]) for space in spaces if space.get("space", self._space) in names)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no count in {_shorten(body)}") from error
+            raise ValueError(f"no count in {shorten(body)}") from error
 
     def alive_request(self) -> bytes:
         return self._get(b"/health/alive", b"")
+
+    def encode_get(self, key: int) -> bytes | None:
+        return self._get(
+            f"/api/v1/memories/{self._dataset.recall_id(key)}".encode(), self._spaces[self._dataset.recall_space(key)]
+        )
+
+    def got(self, key: int, status: int, body: bytes) -> bool:
+        if status not in (200, 404):
+            raise ValueError(f"status {status}: {shorten(body)}")
+        return status == 200
 
     def _wanted(self, operation: Operation, key: int) -> set[str]:
         if operation is Operation.RECALL:
@@ -125,12 +134,3 @@ def _quoted(text: str) -> bytes:
 
 def _ids(memories: Any) -> list[str]:
     return [memory["id"] for tier in TIERS for memory in memories.get(tier, ())]
-
-
-def _wrong(operation: Operation, what: str, body: bytes) -> Judgement:
-    return Judgement(Outcome.WRONG_ANSWER, example=f"{operation.value}: {what} in {_shorten(body)}")
-
-
-def _shorten(body: bytes) -> str:
-    text = body[:EXAMPLE_BYTES].decode(errors="replace")
-    return text + ("…" if len(body) > EXAMPLE_BYTES else "")

@@ -10,10 +10,8 @@ from perfgate.dataset import Dataset
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
 from perfgate.requests import Requests
-from perfgate.targets.adapter import GOOD, EncodedBlock, Judgement, Shape
+from perfgate.targets.adapter import GOOD, EncodedBlock, Judgement, Shape, shorten
 from perfgate.targets.model import Target
-
-EXAMPLE_BYTES = 160
 
 
 class HttpGetAdapter:
@@ -33,12 +31,12 @@ class HttpGetAdapter:
 
     def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
         if status != 200:
-            return Judgement(Outcome.BAD_STATUS, example=f"status {status}: {_shorten(body)}")
+            return Judgement(Outcome.BAD_STATUS, example=f"status {status}: {shorten(body)}")
         if not deep:
             return GOOD
         if self._contains not in body:
             wanted = self._contains.decode()
-            return Judgement(Outcome.WRONG_ANSWER, example=f"{wanted!r} is not in {_shorten(body)}")
+            return Judgement(Outcome.WRONG_ANSWER, example=f"{wanted!r} is not in {shorten(body)}")
         return Judgement(Outcome.OK, found=1, expected=1)
 
     def shape(self, operation: Operation) -> Shape:
@@ -56,7 +54,7 @@ class HttpGetAdapter:
         return None
 
     def loaded(self, status: int, body: bytes) -> str:
-        return "" if status == 200 else f"status {status}: {_shorten(body)}"
+        return "" if status == 200 else f"status {status}: {shorten(body)}"
 
     def encode_count(self) -> bytes:
         return self._request
@@ -68,8 +66,3 @@ class HttpGetAdapter:
 
     def alive_request(self) -> bytes:
         return self._request
-
-
-def _shorten(body: bytes) -> str:
-    text = body[:EXAMPLE_BYTES].decode(errors="replace")
-    return text + ("…" if len(body) > EXAMPLE_BYTES else "")

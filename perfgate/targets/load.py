@@ -14,10 +14,15 @@ from perfgate.operation import Operation
 from perfgate.scenario.load import parse_toml, read_text
 from perfgate.scenario.locate import find_line
 from perfgate.scenario.messages import explain, show, suggest
+from perfgate.targets.http_schema import HttpFile, find_faults, http_requests
 from perfgate.targets.model import BuildSpec, HostSpec, Target, TlsTerms
 from perfgate.targets.registry import ADAPTERS
-from perfgate.targets.schema import FORMS, Build, Host, TargetFile
+from perfgate.targets.requests_model import HttpRequests
+from perfgate.targets.schema import Build, EngramFile, Host, HttpGetFile, TargetFile
 from perfgate.units import seconds_to_ns
+
+FORMS: Mapping[str, type[TargetFile]] = {"engram": EngramFile, "http": HttpFile, "http_get": HttpGetFile}
+"""The form of a target file by its adapter; the names are those of perfgate.targets.registry."""
 
 
 def load_target(path: str | Path) -> Target:
@@ -59,7 +64,7 @@ def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
         description=checked.description,
         adapter=checked.adapter,
         operations=_operations(checked, origin, text),
-        options=checked.options.model_dump(),
+        options=dict(checked.options) if isinstance(checked.options, dict) else checked.options.model_dump(),
         host=_host(checked.host) if checked.host else None,
         variants={name: tuple(variant.arguments) for name, variant in checked.variants.items()},
         build=_build(checked.build) if checked.build else None,
@@ -69,6 +74,7 @@ def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
             if variant.artifact
         },
         tls=TlsTerms(**checked.tls.model_dump(), directory=Path(origin).parent),
+        requests=_requests(checked, origin, text),
         source=json.dumps(checked.model_dump(mode="json", exclude_unset=True), sort_keys=True, separators=(",", ":")),
     )
 
@@ -76,6 +82,12 @@ def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
 def _operations(checked: TargetFile, origin: str, text: str) -> frozenset[Operation]:
     """Those the file names, or all that the adapter has."""
     has = ADAPTERS[checked.adapter].operations
+    if isinstance(checked, HttpFile):
+        has = frozenset(one for one in has if getattr(checked.requests, one.value) is not None)
+        if not has:
+            raise InputError(
+                f"{_where(origin, text, 'requests')}: requests has no operation: add e.g. [requests.recall]"
+            )
     wanted = frozenset(map(Operation, checked.operations)) if checked.operations is not None else has
     if missing := wanted - has:
         raise InputError(
@@ -83,6 +95,14 @@ def _operations(checked: TargetFile, origin: str, text: str) -> frozenset[Operat
             f"{checked.adapter} does not have; it has {', '.join(sorted(has))}"
         )
     return wanted
+
+
+def _requests(checked: TargetFile, origin: str, text: str) -> HttpRequests | None:
+    if not isinstance(checked, HttpFile):
+        return None
+    for path, fault in find_faults(checked):
+        raise InputError(f"{_where(origin, text, *path)}: {'.'.join(path)} {fault}")
+    return http_requests(checked)
 
 
 def _host(host: Host) -> HostSpec:

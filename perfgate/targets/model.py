@@ -10,13 +10,15 @@ from pathlib import Path
 from perfgate.address import Address
 from perfgate.errors import InputError
 from perfgate.operation import Operation
+from perfgate.targets.requests_model import HttpRequests
 
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
     """`[host]`: how a fresh process is run. `command` is an argument list, never a shell line; placeholders {python},
-    {port}, {socket}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies) are filled in by the host
-    skill on its own machine. tls: it speaks TLS on its port; `[tls]` says whom to trust."""
+    {port}, {port2}, {socket}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies) are filled in by
+    the host skill on its own machine. {port2} is for what a store serves beside its HTTP port: it must listen there, too.
+    tls: it speaks TLS on its port; `[tls]` says whom to trust."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
@@ -95,3 +97,5 @@ class Target:
     build: BuildSpec | None = None
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """Where the build of a variant lies: the directory that {artifact} stands for. Not every variant has one."""
+    requests: HttpRequests | None = None
+    """Of the adapter `http`."""

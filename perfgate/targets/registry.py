@@ -23,6 +23,11 @@ ADAPTERS: Mapping[str, AdapterKind] = {
         factory="EngramAdapter",
         operations=frozenset({Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH}),
     ),
+    "http": AdapterKind(
+        module="perfgate.targets.http_template",
+        factory="HttpTemplateAdapter",
+        operations=frozenset(Operation),  # of these, those that the file has requests for
+    ),
     "http_get": AdapterKind(
         module="perfgate.targets.http_get",
         factory="HttpGetAdapter",

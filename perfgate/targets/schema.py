@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from string import Formatter
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from perfgate.scenario.tables import Table
 
-PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim", "artifact", "socket")
+PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim", "artifact", "socket", "port2")
 BUILD_PLACEHOLDERS = ("python", "source", "build_cache")
 
 
@@ -41,7 +40,7 @@ def _inside(path: str) -> str:
     return path
 
 
-def _header_text(name: str) -> str:
+def header_text(name: str) -> str:
     """What may stand in a header and in a query."""
     if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum() or len(name) > 60:
         raise PydanticCustomError("form", "bad name", {"wish": "1 to 60 letters, digits, '-' and '_'"})
@@ -139,7 +138,7 @@ class EngramOptions(Table):
     confidence: float = Field(default=0.95, ge=0, le=1, examples=[0.95])
     threshold: float = Field(default=0.5, ge=0, le=1, examples=[0.5])
     max_results: int = Field(default=10, ge=1, le=100, examples=[10])
-    space: Annotated[str, AfterValidator(_header_text)] = Field(default="default", examples=["default"])
+    space: Annotated[str, AfterValidator(header_text)] = Field(default="default", examples=["default"])
 
 
 class EngramFile(TargetFile):
@@ -153,7 +152,3 @@ class HttpGetOptions(Table):
 
 class HttpGetFile(TargetFile):
     options: HttpGetOptions = HttpGetOptions()
-
-
-FORMS: Mapping[str, type[TargetFile]] = {"engram": EngramFile, "http_get": HttpGetFile}
-"""The form of a target file by its adapter; the names are those of perfgate.targets.registry."""

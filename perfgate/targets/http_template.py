@@ -1,0 +1,226 @@
+"""Any HTTP store, described by a target file: requests from templates, replies read along paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import orjson
+
+from perfgate.dataset import Dataset
+from perfgate.errors import InputError
+from perfgate.operation import OPERATIONS, Operation
+from perfgate.outcome import Outcome
+from perfgate.requests import Requests
+from perfgate.targets import pieces
+from perfgate.targets.adapter import GOOD, EncodedBlock, Judgement, Shape, wrong_answer
+from perfgate.targets.ids import Ids
+from perfgate.targets.model import Target
+from perfgate.targets.pieces import Bytes, Encode, Part, Scalar, Source
+from perfgate.targets.reply_reader import ReplyReader
+from perfgate.targets.requests_model import RequestSpec, content_type
+
+WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+class HttpTemplateAdapter:
+    """Each request was cut into pieces when the adapter was made, once for each memory space; see `pieces`."""
+
+    def __init__(self, target: Target, dataset: Dataset, host: str, port: int) -> None:
+        assert target.requests is not None
+        self.operations = target.operations
+        self._dataset = dataset
+        self._options = target.options
+        self._host = f"{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+        self._k = int(target.options["k"])
+        self._specs = target.requests.named
+        self._prepare = target.requests.prepare
+        self._ids = Ids(target.requests.id_form)
+        self._readers = {name: ReplyReader(name, spec) for name, spec in self._specs.items()}
+        self._operations = {one: (self._readers[one.value], self._encoder(one)) for one in self.operations}
+        self._load = self._loading()
+        self._get = self._one("get", {"id": self._id}) if "get" in self._specs else None
+
+    def encode(self, operation: Operation, key: int, index: int) -> bytes:
+        return self._operations[operation][1](key, index)
+
+    def encode_block(self, block: Requests) -> EncodedBlock:
+        """All requests of a block as bytes."""
+        table = {code: self._operations[one][1] for code, one in enumerate(OPERATIONS) if one in self._operations}
+        rows = zip(block.operation.tolist(), block.key.tolist(), block.index.tolist(), strict=True)
+        encoded = [table[code](key, index) for code, key, index in rows]
+        sizes = np.fromiter(map(len, encoded), dtype=np.uint32, count=len(encoded))
+        ends = np.cumsum(sizes, dtype=np.uint64)
+        return b"".join(encoded), ends - sizes, sizes
+
+    def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
+        reader = self._operations[operation][0]
+        if status not in reader.success:
+            return reader.failure(status, body)
+        if not deep:
+            return GOOD if reader.looks_right(body) else wrong_answer(operation, "no JSON of the wanted form", body)
+        if not reader.looks_into:
+            return GOOD
+        try:
+            reply = orjson.loads(body)
+            if (failed := reader.error_in(reply, status, body)) is not None:
+                return failed
+            ids = reader.ids(reply)
+        except ValueError as error:
+            return wrong_answer(operation, str(error), body)
+        if operation is Operation.STORE:
+            return GOOD
+        if not ids:
+            return wrong_answer(operation, "no results", body)
+        wanted = self._wanted(operation, key)
+        return Judgement(Outcome.OK, found=len(wanted.intersection(ids[: self._k])), expected=len(wanted))
+
+    def shape(self, operation: Operation) -> Shape:
+        reader = self._operations[operation][0]
+        return Shape(reader.usual, reader.first)
+
+    def encode_load(self, node: int) -> bytes:
+        return self._load([node])
+
+    @property
+    def load_batch(self) -> int:
+        """How many memories a load request may hold. Requests that name their memory space hold those of one."""
+        spec = self._load_spec
+        apart = self._dataset.spaces > 1 and names_space(spec)
+        return 1 if apart else spec.batch
+
+    def encode_load_batch(self, nodes: Sequence[int]) -> bytes | None:
+        return self._load(nodes) if self.load_batch > 1 else None
+
+    def loaded(self, status: int, body: bytes) -> str:
+        return self._readers["load" if "load" in self._readers else "store"].problem(status, body)
+
+    def encode_count(self) -> bytes:
+        spec = self._specs["count"]
+        if self._dataset.spaces > 1 and names_space(spec):
+            raise InputError(
+                f"requests.count names {{space}}, but the scenario has data.memory_spaces = {self._dataset.spaces}: one "
+                "request must count them all; leave {space} out and let count reach all of them"
+            )
+        return self._one("count", {})(0, 0)
+
+    def read_count(self, status: int, body: bytes) -> int:
+        return self._readers["count"].count(status, body)
+
+    def alive_request(self) -> bytes:
+        return self._one("health", {})(0, 0)
+
+    def preparations(self) -> list[bytes]:
+        """Of `[[prepare]]`, in order; a step that names {space} once for each."""
+        steps: list[bytes] = []
+        for spec in self._prepare:
+            spaces = self._dataset.spaces if names_space(spec) else 1
+            steps.extend(self._compile(spec, {}, space)(0, 0) for space in range(spaces))
+        return steps
+
+    def prepared(self, number: int, status: int, body: bytes) -> str:
+        """Empty when preparation `number` succeeded, otherwise what the store said."""
+        counts = [self._dataset.spaces if names_space(spec) else 1 for spec in self._prepare]
+        which = int(np.searchsorted(np.cumsum(counts), number, side="right"))
+        return ReplyReader(f"prepare.{which}", self._prepare[which]).problem(status, body)
+
+    def encode_get(self, key: int) -> bytes | None:
+        """Ask for one memory by its id; key as of a recall. None where the target has no such request."""
+        return self._get(key, 0) if self._get is not None else None
+
+    def got(self, key: int, status: int, body: bytes) -> bool:
+        """Whether it is there. Raises ValueError for a reply that says neither."""
+        return self._readers["get"].got(self._ids.of(key), status, body)
+
+    def _wanted(self, operation: Operation, key: int) -> set[str]:
+        if operation is Operation.RECALL:
+            return {self._ids.of(key)}
+        truth: list[int] = self._dataset.truth[key][: self._k].tolist()
+        return {self._ids.node(node) for node in truth if node >= 0}
+
+    def _encoder(self, operation: Operation) -> Encode:
+        data, ids = self._dataset, self._ids
+        if operation is Operation.STORE:
+            sources: dict[str, Source] = {
+                "id": lambda key, index: ids.stored(index).encode(),
+                "text": lambda key, index: data.pool_text(index),
+                "vector": lambda key, index: data.encoded_pool(key),
+            }
+            return self._by_space("store", sources, data.space)
+        if operation is Operation.RECALL:
+            recall: dict[str, Source] = {"text": lambda key, index: data.recall_text(key), "id": self._id}
+            return self._by_space("recall", recall, data.recall_space)
+        search: dict[str, Source] = {"vector": lambda key, index: data.encoded_query(key)}
+        return self._by_space(operation.value, search, data.space)
+
+    def _id(self, key: int, index: int) -> Bytes:
+        return self._ids.of(key).encode()
+
+    def _one(self, name: str, sources: Mapping[str, Source]) -> Encode:
+        return self._by_space(name, sources, self._dataset.recall_space)
+
+    def _by_space(self, name: str, sources: Mapping[str, Source], space: Callable[[int], int]) -> Encode:
+        each = [self._compile(self._specs[name], sources, number) for number in range(self._dataset.spaces)]
+        if len(each) == 1:
+            return each[0]
+        return lambda key, index: each[space(key)](key, index)
+
+    @property
+    def _load_spec(self) -> RequestSpec:
+        return self._specs["load"] if "load" in self._specs else self._specs["store"]
+
+    def _loading(self) -> Callable[[Sequence[int]], bytes]:
+        data, ids, spec = self._dataset, self._ids, self._load_spec
+        sources: dict[str, Source] = {
+            "id": lambda node, index: ids.node(node).encode(),
+            "text": lambda node, index: data.text(node),
+            "vector": lambda node, index: data.encoded_node(node),
+        }
+        if not spec.item:
+            each = [self._compile(spec, sources, number) for number in range(data.spaces)]
+            return lambda nodes: each[data.space(nodes[0])](nodes[0], 0)
+        items = [
+            pieces.encoder(pieces.fill(spec.item, self._constants(number), "json"), (), sources)
+            for number in range(data.spaces)
+        ]
+        batch: list[int] = []  # of the request that is being made
+        separator = spec.separator.encode()
+        joined: dict[str, Source] = {
+            "items": lambda node, index: separator.join(items[data.space(one)](one, 0) for one in batch)
+        }
+        whole = [self._compile(spec, joined, number) for number in range(data.spaces)]
+
+        def load(nodes: Sequence[int]) -> bytes:
+            batch[:] = nodes
+            return whole[data.space(nodes[0])](nodes[0], 0)
+
+        return load
+
+    def _constants(self, space: int) -> Mapping[str, Scalar]:
+        name = str(self._options["space"])
+        named = name if self._dataset.spaces == 1 else f"{name}-{space}"
+        return {**self._options, "space": named, "dim": self._dataset.dim}
+
+    def _compile(self, spec: RequestSpec, sources: Mapping[str, Source], space: int) -> Encode:
+        """The request to one memory space."""
+        constants = self._constants(space)
+        kind = content_type(spec)
+        head: list[Part] = [
+            f"{spec.method} ".encode(), *pieces.fill_path(spec.path, constants), b" HTTP/1.1\r\n",
+            f"Host: {self._host}\r\n".encode(),
+        ]  # fmt: skip
+        for name, value in spec.headers.items():
+            head += [f"{name}: ".encode(), *pieces.fill(value, constants, "plain"), b"\r\n"]
+        if spec.body:
+            if not any(name.lower() == "content-type" for name in spec.headers):
+                head.append(f"Content-Type: {kind}\r\n".encode())
+            head.append(b"Content-Length: ")
+        else:
+            head.append(b"Content-Length: 0\r\n\r\n" if spec.method in WITH_BODY else b"\r\n")
+        body = pieces.fill(spec.body, constants, "query" if kind == pieces.FORM else "json")
+        return pieces.encoder(head, body, sources)
+
+
+def names_space(spec: RequestSpec) -> bool:
+    """Whether the request itself, and not an item in it, goes to one memory space."""
+    return any("space" in pieces.names(part) for part in (spec.path, spec.body, *spec.headers.values()))

@@ -1,0 +1,108 @@
+"""A store that perfgate has never heard of: exact search in memory, whole numbers as ids, nested results, its own statuses.
+
+A collection must be made before anything can be put into it. Nothing outlives the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+
+
+class Collection:
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.rows: list[dict[str, Any]] = []
+        self.places: dict[int, int] = {}
+        self.words: dict[str, list[int]] = {}
+        self.matrix = np.zeros((8192, width), np.float32)
+
+    def put(self, row: dict[str, Any]) -> None:
+        place = len(self.rows)
+        self.matrix[place] = row["features"]
+        self.rows.append(row)
+        self.places[row["key"]] = place
+        for word in set(row["body"].split()):
+            self.words.setdefault(word, []).append(place)
+
+    def near(self, features: list[float], top: int) -> list[tuple[int, float]]:
+        distances = 1 - self.matrix[: len(self.rows)] @ np.array(features, np.float32)
+        return [(int(place), float(distances[place])) for place in np.argsort(distances)[:top]]
+
+    def match(self, words: list[str], top: int) -> list[tuple[int, float]]:
+        scores: Counter[int] = Counter()
+        for word in words:
+            for place in self.words.get(word, ()):
+                scores[place] += 1 / len(self.words[word])  # type: ignore[assignment]
+        return [(place, -score) for place, score in scores.most_common(top)]
+
+
+class Store:
+    def __init__(self, fail: float) -> None:
+        self.collections: dict[str, Collection] = {}
+        self.fail = fail
+        self.chance = random.Random(1)
+
+    def collection(self, request: web.Request) -> Collection:
+        name = request.match_info["name"]
+        if name not in self.collections:
+            raise web.HTTPConflict(text='{"fault": {"reason": "make the collection first"}}')
+        return self.collections[name]
+
+    async def make(self, request: web.Request) -> web.Response:
+        self.collections.setdefault(request.match_info["name"], Collection((await request.json())["width"]))
+        return web.json_response({}, status=202)
+
+    async def put(self, request: web.Request) -> web.Response:
+        collection, rows = self.collection(request), (await request.json())["rows"]
+        for row in rows:
+            if not isinstance(row["key"], int) or len(row["features"]) != collection.width:
+                return web.json_response({"fault": {"reason": "key or width"}}, status=418)
+            collection.put(row)
+        return web.json_response({"took": len(rows)}, status=207)
+
+    async def look(self, request: web.Request) -> web.Response:
+        collection, asked = self.collection(request), await request.json()
+        if self.chance.random() < self.fail:
+            return web.json_response({"fault": {"reason": "told to"}})  # 200 all the same
+        if "features" in asked:
+            if len(asked["features"]) != collection.width:
+                return web.json_response({"fault": {"reason": "width"}}, status=418)
+            found = collection.near(asked["features"], asked["top"])
+        else:
+            found = collection.match(re.findall(r"\w+", asked["words"]), asked["top"])
+        rows = [{"row": {"meta": {"key": collection.rows[place]["key"]}}, "far": far} for place, far in found]
+        return web.json_response({"answer": {"rows": rows}})
+
+    async def get(self, request: web.Request) -> web.Response:
+        key = int(request.match_info["key"])
+        return web.json_response({"key": key}, status=200 if key in self.collection(request).places else 410)
+
+    async def size(self, request: web.Request) -> web.Response:
+        return web.json_response({"stats": {"rows": len(self.collection(request).rows)}})
+
+    async def ready(self, request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--fail", type=float, default=0)
+    given = parser.parse_args()
+    store, app = Store(given.fail), web.Application(client_max_size=1 << 26)
+    app.add_routes([
+        web.put("/c/{name}", store.make), web.post("/c/{name}/rows", store.put), web.post("/c/{name}/look", store.look),
+        web.get("/c/{name}/rows/{key}", store.get), web.get("/c/{name}/size", store.size), web.get("/ready", store.ready),
+    ])  # fmt: skip
+    web.run_app(app, host="127.0.0.1", port=given.port, print=None, access_log=None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""A store that perfgate has never heard of is gated with nothing but a target file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cluster import perfgate, write_scenario
+
+STORE = Path(__file__).with_name("newcomer_store.py")
+TARGET = """
+name = "newcomer"
+adapter = "http"
+ids = "number"
+options = { k = 10, space = "gate" }
+
+[host]
+command = ["{python}", "STORE", "--port", "{port}"]
+copyable = false
+
+[requests.health]
+path = "/ready"
+
+[[prepare]]
+method = "PUT"
+path = "/c/{space}"
+body = '{"width": {dim}}'
+success = [202]
+
+[requests.count]
+path = "/c/{space}/size"
+count = "stats.rows"
+
+[requests.load]
+path = "/c/{space}/rows"
+body = '{"rows": [{items}]}'
+item = '{"key": {id}, "body": "{text}", "features": {vector}}'
+batch = 50
+success = [207]
+
+[requests.store]
+path = "/c/{space}/rows"
+body = '{"rows": [{"key": {id}, "body": "{text}", "features": {vector}}]}'
+success = [207]
+
+[requests.recall]
+path = "/c/{space}/look"
+body = '{"words": "{text}", "top": {k}}'
+ids = "answer.rows[*].row.meta.key"
+errors = { "fault.reason" = "bad_status" }
+
+[requests.embedding_search]
+path = "/c/{space}/look"
+body = '{"features": {vector}, "top": {k}}'
+ids = "answer.rows[*].row.meta.key"
+scores = "answer.rows[*].far"
+errors = { "fault.reason" = "bad_status", "418" = "wrong_answer" }
+
+[requests.get]
+path = "/c/{space}/rows/{id}"
+ids = "key"
+missing = [410]
+
+[variants.default]
+[variants.failing]
+arguments = ["--fail", "0.5"]
+"""
+
+
+def write_newcomer(directory: Path) -> Path:
+    path = directory / "newcomer.toml"
+    path.write_text(TARGET.replace("STORE", str(STORE)))
+    return path
+
+
+def test_a_newcomer_is_gated_with_nothing_but_a_target_file(tmp_path: Path) -> None:
+    scenario, target = write_scenario(tmp_path, rate=100.0), write_newcomer(tmp_path)
+    done = perfgate(
+        ["gate", str(scenario), "--target", str(target), "--base", "default", "--candidate", "default",
+         "--out", str(tmp_path / "out")], tmp_path / "cache",
+    )  # fmt: skip
+    assert done.returncode in (0, 4), done.stdout + done.stderr
+    record = json.loads((tmp_path / "out" / "result.json").read_text())["record"]
+    search = record["arms"]["base"]["operations"]["embedding_search"]
+    assert set(search["outcomes"]) == {"ok"}, search
+    assert search["found"] == search["expected"] > 0
+
+
+def test_a_newcomer_whose_errors_come_with_status_200_is_never_a_pass(tmp_path: Path) -> None:
+    scenario, target = write_scenario(tmp_path, rate=100.0), write_newcomer(tmp_path)
+    done = perfgate(
+        ["gate", str(scenario), "--target", str(target), "--base", "default", "--candidate", "failing",
+         "--out", str(tmp_path / "out")], tmp_path / "cache",
+    )  # fmt: skip
+    assert done.returncode not in (0, 4), done.stdout + done.stderr
+    assert "fault" in done.stdout + done.stderr or "fail" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("what", ["ok"])
+def test_the_newcomers_file_is_proved_step_by_step(tmp_path: Path, what: str) -> None:
+    done = perfgate(["target", "check", str(write_newcomer(tmp_path)), "--dim", "16"], tmp_path / "cache")
+    assert done.returncode == 0, done.stdout + done.stderr
