@@ -141,9 +141,18 @@ def _overall(
     found = _estimate(values, policy, served, spread)
     level = levels(policy, policy.primary_share, pairs)
     effect = _effect(policy.primary, None, values, found, policy, level, pairs, Pooled())
-    clear = effect.pass_upper is not None and effect.pass_upper < math.log1p(margin)
-    found_clear = Finding.CLEAR if clear and effect.finding is Finding.OPEN else effect.finding
-    return [dataclasses.replace(effect, margin=margin, finding=found_clear)]
+    return [dataclasses.replace(effect, margin=margin, finding=_overall_finding(effect, margin))]
+
+
+def _overall_finding(effect: Effect, margin: float) -> Finding:
+    """One metric that blocks nothing, so what it says is held to the error of PASS: an improvement of all operations
+    together, too."""
+    upper = math.inf if effect.pass_upper is None else effect.pass_upper
+    if upper < 0:
+        return Finding.IMPROVED
+    if effect.finding is Finding.REGRESSED:
+        return effect.finding
+    return Finding.CLEAR if upper < math.log1p(margin) else Finding.OPEN
 
 
 def _estimate(

@@ -43,7 +43,8 @@ def pass_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reason]:
         f"{_times(overall.estimate)} the base's, at most {math.exp(overall.pass_upper or 0.0):.3f} x with "
         f"{_percent(1 - policy.alpha_pass)} confidence; the worst is {worst.name} at {_times(worst.estimate)}"
     )
-    return [Reason("no_regression", text, blind_spots(policy), overall.name), *map(_better, _improved(effects))]
+    better = [_better(effect, policy) for effect in _improved(effects)]
+    return [Reason("no_regression", text, blind_spots(policy), overall.name), *better]
 
 
 def inconclusive_reasons(
@@ -76,15 +77,17 @@ def inconclusive_reasons(
 
 
 def _improved(effects: Sequence[Effect]) -> list[Effect]:
-    return [effect for effect in effects if effect.finding is Finding.IMPROVED and effect.primary and effect.operation]
+    """The mean over operations last: what its operations say by themselves is more."""
+    better = [effect for effect in effects if effect.finding is Finding.IMPROVED and effect.primary]
+    return sorted(better, key=is_overall)
 
 
-def _better(effect: Effect) -> Reason:
-    return Reason(
-        "improved",
-        f"{effect.name} improved to {_times(effect.estimate)} the base's ({_interval(effect)})",
-        metric=effect.name,
-    )
+def _better(effect: Effect, policy: Policy) -> Reason:
+    sure = _interval(effect)
+    if is_overall(effect):
+        sure = f"at most {math.exp(effect.pass_upper or 0.0):.3f} x with {_percent(1 - policy.alpha_pass)} confidence"
+    text = f"{effect.name} improved to {_times(effect.estimate)} the base's ({sure})"
+    return Reason("improved", text, metric=effect.name)
 
 
 def _latency_reason(effect: Effect, policy: Policy) -> Reason:
