@@ -49,7 +49,7 @@ def export_lines(engine: Engine, choice: Choice) -> Iterator[str]:
         for one in profiles(engine):
             yield _line({FORMAT: VERSION, "recorded_wall_ns": one.recorded_wall_ns, "profile": one.profile})
         with engine.connect() as connection:
-            rows = [*read_baselines(connection), *read_steps(connection)]
+            rows: list[Baseline | Step] = [*read_baselines(connection), *read_steps(connection)]
         for row in rows:
             yield _line({FORMAT: VERSION, _NAMES[type(row)]: dataclasses.asdict(row)})
 

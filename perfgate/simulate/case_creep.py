@@ -46,6 +46,7 @@ def _against_anchor(of: Scene, host: str, truths: list[Truth], times: int) -> It
 CASE = Case(
     "creep",
     f"all operations {100 * WEEKLY:g} % slower each week, {WEEKS} weeks in a row",
-    "each week passes against the week before; the baseline stops against the anchor, before the fifth week or there",
+    "most weeks pass against the week before; against the anchor the baseline stops in the fifth week at the latest, but not "
+    "where twice the margin is allowed",
     rows,
 )
