@@ -204,6 +204,15 @@ def test_a_skipped_push_is_not_gated_and_its_reason_is_kept(made: Pushing) -> No
     assert made.repo.git("status", "--porcelain") == ""
 
 
+def test_settings_that_mean_nothing_stop_a_push_unless_it_is_skipped(made: Pushing) -> None:
+    made.repo.change()
+    made.repo.git("config", "perfgate.onInvalid", "shrug")
+    went, said = made.push("PASS")
+    assert not went
+    assert "give stop or warn" in said
+    assert made.push("PASS", PERFGATE_SKIP="settings are broken")[0]
+
+
 def test_no_verify_skips_it(made: Pushing) -> None:
     made.repo.change()
     assert made.push("BLOCK", "--no-verify", "origin", "main")[0]

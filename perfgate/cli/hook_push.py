@@ -41,6 +41,12 @@ def judge_push(remote: str, lines: str) -> int:
             code = code or _judge(repository, settings, update, remote)
     except InputError as error:
         _say(f"{error}")
+        if reason := os.environ.get(
+            SKIP, ""
+        ).strip():  # settings that mean nothing may not hold up a push that is skipped
+            return max(
+                (Journal(repository, remote, update).note(SKIPPED, True, reason) for update in updates), default=0
+            )
         _say(f"this push is stopped: nothing was measured. Mend that, or {HOW_TO_SKIP}")
         return STOPPED
     return code
