@@ -12,6 +12,7 @@ from perfgate.stats.student import t_bound
 
 TOP = 3
 SHA = 12
+MOST_SHOWN = 0.999
 PART_SES = 2.0
 PART = 0.25
 
@@ -53,7 +54,7 @@ def commit_words(lineage: Lineage, sha: str) -> str:
 def found_lines(known: Known, found: Found, gates: int, command: str) -> list[str]:
     """The result. command: what measures the step again."""
     links = [known.lineage.links[known.lineage.place(sha)] for sha in found.suspects]
-    percent = f"{100 * found.share:.1f} %"
+    percent = f"{100 * found.share:.1f} %" if found.share < MOST_SHOWN else f"over {100 * MOST_SHOWN:g} %"
     if len(links) == 1:
         head = f"{links[0].sha} brought it, with {percent} of the posterior"
     else:
