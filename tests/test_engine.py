@@ -22,7 +22,7 @@ from perfgate_agent.engine.library import library
 from perfgate_agent.engine.records import CODINGS, OUTCOMES, REASONS, REQUEST, outcome_of
 from perfgate_agent.native_player import NativePlayer
 from perfgate_agent.player import Player
-from perfgate_agent.slots import Slots, address_of
+from perfgate_agent.slots import Slots
 from perfgate_agent.socket_address import socket_address
 
 from perfgate.address import Address
@@ -144,7 +144,7 @@ def test_a_compiler_that_fails_is_quoted(tmp_path: Path) -> None:
 
 class TestSlots:
     @given(st.lists(st.tuples(st.integers(1, 8), st.integers(0, 2**31)), max_size=30))
-    def test_a_place_has_one_owner_and_bytes_stay_as_long_as_one_of_their_requests(
+    def test_a_place_has_one_owner_and_its_bytes_are_held_until_it_is_given_back(
         self, steps: list[tuple[int, int]]
     ) -> None:
         memory = np.zeros(32, dtype=REQUEST)
@@ -152,7 +152,7 @@ class TestSlots:
         owned: set[int] = set()
         for count, die in steps:
             if count <= slots.free:
-                taken = slots.take(bytes([count]) * count, count).tolist()
+                taken = slots.take(slots.pages.write([bytes([count])] * count)[2]).tolist()
                 assert len(set(taken)) == count
                 assert not owned.intersection(taken)
                 owned.update(taken)
@@ -162,15 +162,15 @@ class TestSlots:
                 owned.difference_update(ended)
             assert slots.taken().tolist() == sorted(owned)
             assert slots.taken_count == len(owned) == 32 - slots.free
-            assert (slots.held_bytes > 0) == bool(owned)
+            assert slots.pages.held == len(owned)
         if owned:
             slots.give_back(np.array(sorted(owned), dtype=np.uint32))
-        assert slots.held_bytes == 0
+        assert slots.pages.held == 0
 
     def test_more_than_is_free_is_refused(self) -> None:
         slots = Slots(4, np.zeros(4, dtype=REQUEST).ctypes.data)
         with pytest.raises(ValueError, match="5 requests, but only 4 places"):
-            slots.take(b"", 5)
+            slots.take(slots.pages.write([b""] * 5)[2])
 
 
 def test_a_block_is_encoded_to_the_same_bytes_as_its_requests() -> None:
@@ -190,13 +190,6 @@ def test_an_adapter_that_encodes_blocks_itself_is_asked() -> None:
             return b"x", np.zeros(1, np.uint64), np.ones(1, np.uint32)
 
     assert encode_block(Whole(), plan().window(range(LANES), 0, S))[0] == b"x"
-
-
-def test_the_address_of_bytes_is_where_they_lie() -> None:
-    import ctypes
-
-    text = b"some bytes\0and more"
-    assert ctypes.string_at(address_of(text), len(text)) == text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

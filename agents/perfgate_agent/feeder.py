@@ -12,11 +12,12 @@ from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
 from perfgate.requests import Requests
 from perfgate.segment import Arm, Segment, SegmentKind
-from perfgate.targets.adapter import Adapter, encode_block
+from perfgate.targets.adapter import Adapter, BlockEncoder, encode_each
 from perfgate.units import NS_PER_MS, NS_PER_S
+from perfgate_agent.pages import PAGE_BYTES, Pages
 from perfgate_agent.recorder import Bucket
 from perfgate_agent.seconds import seconds_of
-from perfgate_agent.slots import Slots, address_of
+from perfgate_agent.slots import Slots
 from perfgate_agent.twins import candidate_first, interleaved
 
 AHEAD_NS = 250 * NS_PER_MS
@@ -106,11 +107,11 @@ class Feeder:
         """The slots of the piece's requests to one arm, with all that the engine must know of them."""
         block, arm = piece.block, segment.arm
         count = len(block)
-        payload, offsets, sizes = encode_block(self._adapters[arm], block)
-        slots = self._slots.take(payload, count)
+        addresses, sizes, pages = _written(self._slots.pages, self._adapters[arm], block)
+        slots = self._slots.take(pages)
         table, shapes = self._slots.requests, self._shapes[arm]
         table["at_ns"][slots] = block.time_ns + piece.shift_ns
-        table["bytes"][slots] = offsets + np.uint64(address_of(payload))
+        table["bytes"][slots] = addresses
         table["size"][slots] = sizes
         table["segment"][slots] = segment.number
         table["want_status"][slots] = shapes.status[block.operation]
@@ -128,6 +129,21 @@ class Feeder:
 def ahead_ns(rate: float) -> int:
     """How long before their time requests are made ready, at `rate` a second."""
     return max(AHEAD_LEAST_NS, min(AHEAD_NS, round(AHEAD_REQUESTS / rate * NS_PER_S) if rate else AHEAD_NS))
+
+
+def _written(
+    pages: Pages, adapter: Adapter, block: Requests
+) -> tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.int64]]:
+    """The bytes of a block's requests: their addresses, sizes and pages. Each is written as soon as it is encoded, so that
+    there is never more than one beside the pages."""
+    if not isinstance(adapter, BlockEncoder):
+        return pages.write(encode_each(adapter, block))
+    payload, offsets, sizes = adapter.encode_block(block)
+    if len(payload) > PAGE_BYTES // 2:
+        ends = (offsets + sizes).tolist()
+        return pages.write(payload[start:end] for start, end in zip(offsets.tolist(), ends, strict=True))
+    address, page = pages.write_shared(payload, len(block))
+    return offsets + np.uint64(address), sizes, np.full(len(block), page, np.int64)
 
 
 class _Shapes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
@@ -156,12 +156,17 @@ def encode_block(adapter: Adapter, block: Requests) -> EncodedBlock:
     """All requests of a block as bytes."""
     if isinstance(adapter, BlockEncoder):
         return adapter.encode_block(block)
-    encode = adapter.encode
-    rows = zip(block.operation.tolist(), block.key.tolist(), block.index.tolist(), strict=True)
-    encoded = [encode(OPERATIONS[code], key, index) for code, key, index in rows]
+    encoded = list(encode_each(adapter, block))
     sizes = np.fromiter(map(len, encoded), dtype=np.uint32, count=len(encoded))
     ends = np.cumsum(sizes, dtype=np.uint64)
     return b"".join(encoded), ends - sizes, sizes
+
+
+def encode_each(adapter: Adapter, block: Requests) -> Iterator[bytes]:
+    """One request of a block after the other."""
+    encode = adapter.encode
+    rows = zip(block.operation.tolist(), block.key.tolist(), block.index.tolist(), strict=True)
+    return (encode(OPERATIONS[code], key, index) for code, key, index in rows)
 
 
 def make_adapter(target: Target, dataset: Dataset, host: str, port: int) -> Adapter:
