@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from perfgate.histogram import Histogram
 from perfgate.operation import Operation
 from perfgate.outcome import OUTCOMES, Outcome
+from perfgate.plain_state import plain_state
 
 FAILED_KEYS_KEPT = 1_000
 """Identities of failed requests an interval keeps for the paired test of errors; counts are never cut."""
 
 
+@plain_state
 @dataclass(frozen=True, slots=True)
 class OperationInterval:
     """One operation's share of an interval.
@@ -67,6 +69,7 @@ class OperationInterval:
         )
 
 
+@plain_state
 @dataclass(frozen=True, slots=True)
 class Interval:
     """One worker's record of a part of one segment.

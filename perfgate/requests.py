@@ -37,7 +37,7 @@ class Requests:
 
     def take(self, which: slice | NDArray[np.int64]) -> Requests:
         """Some of them, in the order of `which`."""
-        columns: dict[str, Any] = {field.name: getattr(self, field.name)[which] for field in fields(self)}
+        columns: dict[str, Any] = {name: getattr(self, name)[which] for name in _COLUMNS}
         return Requests(**columns)
 
     def between(self, start_ns: int, end_ns: int) -> Requests:
@@ -55,7 +55,9 @@ class Requests:
         if len(parts) == 1:
             return parts[0]
         parts = [Requests.none(), *parts]
-        columns: dict[str, Any] = {
-            field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Requests)
-        }
+        columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
         return Requests(**columns)
+
+
+_COLUMNS = tuple(field.name for field in fields(Requests))
+"""Once: `fields` makes a new tuple for each piece of a plan, which the interpreter keeps (see plain_state)."""

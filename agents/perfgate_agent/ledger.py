@@ -65,7 +65,8 @@ class Ledger:
             if bucket is None:
                 return False
             self.buckets.remove(bucket)
-            self.counts = tuple(map(sum, zip(self.counts, bucket.counts(), strict=True)))  # type: ignore[assignment]
+            added = [sum(pair) for pair in zip(self.counts, bucket.counts(), strict=True)]
+            self.counts = tuple(added)  # type: ignore[assignment]
             self._distilling = bucket.distil(self._worker)
             return True
         interval = next(self._distilling)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from perfgate.address import Address
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
+from perfgate.plain_state import plain_state
 from perfgate.segment import Arm, Segment
 
 LENGTH = struct.Struct(">I")
@@ -48,6 +49,7 @@ class Stop:
     """End the running load early."""
 
 
+@plain_state
 @dataclass(frozen=True, slots=True)
 class IntervalMessage:
     interval: Interval

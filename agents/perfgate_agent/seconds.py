@@ -1,5 +1,7 @@
 """The seconds of a run, in the order in which they are played: what each sends, where it is recorded, and for whom."""
 
+# Lists are made before tuples, since a tuple made from a generator grows the interpreter's store of them (see plain_state).
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +26,7 @@ class Second:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        return tuple(bucket.segment for bucket in self.buckets)
+        return tuple([bucket.segment for bucket in self.buckets])
 
     def close(self) -> None:
         """No more requests of it are made."""
@@ -40,5 +42,5 @@ def seconds_of(segments: Sequence[Segment], start_ns: int) -> Iterator[Second]:
         since = max(stretch[segment.arm, segment.number] for segment in group)
         for start in range(window.plan_start_ns, window.plan_end_ns, NS_PER_S):
             end = min(start + NS_PER_S, window.plan_end_ns)
-            buckets = tuple(Bucket(segment, start + shift, end + shift, start_ns) for segment in group)
+            buckets = tuple([Bucket(segment, start + shift, end + shift, start_ns) for segment in group])
             yield Second(start, end, since, start_ns + shift, buckets)

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from perfgate.plain_state import plain_state
+
 _EXACT_FLOAT_BITS = 53
 _FLOAT_EXPONENT_BIAS = 1_022  # an integer v > 0 as float64 has the biased exponent 1022 + v.bit_length()
 
 
+@plain_state
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """`lowest_ns` and `highest_ns` span the values that are told apart, to `digits` significant decimal digits.

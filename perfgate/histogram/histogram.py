@@ -14,11 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from perfgate.histogram.encoding import decode_counts, encode_counts
 from perfgate.histogram.geometry import GEOMETRY, Geometry
+from perfgate.plain_state import plain_state
 
 SPARSE = 16
 """With more counters than this to each value, sorting the values takes less time than going through the counters."""
 
 
+@plain_state
 @dataclass(frozen=True, slots=True, eq=False)
 class Histogram:
     """Only buckets that hold something are kept.
