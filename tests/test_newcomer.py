@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
+from cluster import TARGET as CLUSTER
 from cluster import perfgate, write_scenario
 
 STORE = Path(__file__).with_name("newcomer_store.py")
@@ -97,7 +97,20 @@ def test_a_newcomer_whose_errors_come_with_status_200_is_never_a_pass(tmp_path: 
     assert "fault" in done.stdout + done.stderr or "fail" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("what", ["ok"])
-def test_the_newcomers_file_is_proved_step_by_step(tmp_path: Path, what: str) -> None:
+def test_the_newcomers_file_is_proved_step_by_step(tmp_path: Path) -> None:
     done = perfgate(["target", "check", str(write_newcomer(tmp_path)), "--dim", "16"], tmp_path / "cache")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 preparing steps" in done.stdout
+
+
+def test_a_gate_catches_a_stall_of_a_minute_in_the_candidate(tmp_path: Path) -> None:
+    scenario = write_scenario(tmp_path, rate=400.0)
+    target = tmp_path / "freezing.toml"
+    target.write_text(CLUSTER + '[variants.freezing]\narguments = ["--freeze", "500:60"]\n')
+    done = perfgate(
+        ["gate", str(scenario), "--target", str(target), "--base", "default", "--candidate", "freezing",
+         "--out", str(tmp_path / "out")], tmp_path / "cache",
+    )  # fmt: skip
+    text = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1, text
+    assert "timeout" in text or "the base held the rate" in text, text

@@ -68,6 +68,12 @@ class Build:
         words = (*self.spec.command, *self.arguments, *self.spec.environment.values())
         return any("{socket}" in word for word in words)
 
+    @property
+    def second_port(self) -> bool:
+        """Whether it is told to listen on a second port."""
+        words = (*self.spec.command, *self.arguments, *self.spec.environment.values())
+        return any("{port2}" in word for word in words)
+
     def adapter(self, address: Address) -> Adapter:
         return make_adapter(self.target, self.dataset, address.host, address.port)
 
@@ -93,7 +99,7 @@ class Host:
         data = _fresh(place / "data")
         handle = next(self._handles)
         cpus = self._configuration.store_cpus
-        process = await self._start(build, data, free_ports(1)[0], place / "store.log", handle, cpus)
+        process = await self._start(build, data, _ports([build])[0], place / "store.log", handle, cpus)
         try:
             report = await load_nodes(
                 build.adapter(process.start.address), process.start.address, build.scenario.data.num_nodes,
@@ -111,13 +117,29 @@ class Host:
         """Fresh processes with the data in them, alive together; the first build gets the lowest port. Each serves a
         copy of its loaded directory, or is loaded anew where the store cannot serve a copy. apart: they share no
         processor, where there is one for each; the first gets the lowest."""
-        ports, cpus = free_ports(len(builds)), self._configuration.store_cpus
+        ports, cpus = _ports(builds), self._configuration.store_cpus
         shares = share_cpus(cpus, len(builds)) if apart else [cpus] * len(builds)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._launch(*each)) for each in zip(builds, ports, shares, strict=True)]
         return [task.result() for task in tasks]
 
-    async def _launch(self, build: Build, port: int, cpus: tuple[int, ...]) -> tuple[int, StoreProcess]:
+    async def start(self, build: Build, copy_of: Path | None = None) -> tuple[int, StoreProcess]:
+        """A fresh process on an empty directory, or on a copy of one: awaited and its port's, but neither loaded nor
+        verified."""
+        handle = next(self._handles)
+        place = self._directory / f"process-{handle}"
+        if copy_of is None:
+            data = _fresh(place / "data")
+        else:
+            data = place / "data"
+            place.mkdir(parents=True)
+            await asyncio.to_thread(shutil.copytree, copy_of, data)
+        cpus = self._configuration.store_cpus
+        process = await self._start(build, data, _ports([build])[0], place / "store.log", handle, cpus)
+        process.check_owner()
+        return handle, process
+
+    async def _launch(self, build: Build, port: tuple[int, int], cpus: tuple[int, ...]) -> tuple[int, StoreProcess]:
         handle = next(self._handles)
         place = self._directory / f"process-{handle}"
         data = await self._data_for(build, place / "data")
@@ -152,14 +174,15 @@ class Host:
             self._sockets.cleanup()
 
     async def _start(
-        self, build: Build, data: Path, port: int, log: Path, handle: int, cpus: tuple[int, ...]
+        self, build: Build, data: Path, ports: tuple[int, int], log: Path, handle: int, cpus: tuple[int, ...]
     ) -> StoreProcess:
+        port, port2 = ports
         address = self._address(build, port, handle)
-        about = (address, data, build.scenario.data.embedding_dim, build.artifact)
+        about = (address, data, build.scenario.data.embedding_dim, build.artifact, port2)
         command = fill_command((*build.spec.command, *build.arguments), *about)
         names, values = build.spec.environment.keys(), build.spec.environment.values()
         environment = dict(zip(names, fill_command(list(values), *about), strict=True))
-        start = Start(command, build.spec, address, data, log, cpus)
+        start = Start(command, build.spec, address, data, log, cpus, port2)
         process = await start_process(start, environment)
         self.processes[handle] = process
         try:
@@ -208,6 +231,13 @@ async def _verify_answers(build: Build, address: Address, adapter: Adapter) -> N
             f"the fresh process of {build.variant!r} serves a copy of its loaded directory, but {problem}; set "
             "copyable = false in the target file if it cannot serve a copy"
         )
+
+
+def _ports(builds: Sequence[Build]) -> list[tuple[int, int]]:
+    """A free port for each, ascending, and a second one for those that want it, or 0."""
+    free = free_ports(2 * len(builds)) if any(build.second_port for build in builds) else free_ports(len(builds))
+    seconds = iter(free[len(builds) :])
+    return [(port, next(seconds) if build.second_port else 0) for port, build in zip(free, builds, strict=False)]
 
 
 def _key(build: Build) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 LISTEN = "0A"
@@ -34,6 +35,12 @@ def listeners(where: int | str) -> set[int]:
 
 def is_listening(where: int | str) -> bool:
     return bool(_listening_inodes(where))
+
+
+def listening_ports(pids: set[int]) -> set[int]:
+    """TCP ports that any of these processes listens on."""
+    inodes = {inode for pid in pids for inode in _socket_inodes(pid)}
+    return {port for port, inode in _tcp_listeners() if inode in inodes}
 
 
 def descendants(root: int) -> set[int]:
@@ -68,7 +75,11 @@ def _unix_inodes(path: str) -> set[str]:
 
 
 def _tcp_inodes(port: int) -> set[str]:
-    found = set()
+    return {inode for listened, inode in _tcp_listeners() if listened == port}
+
+
+def _tcp_listeners() -> Iterator[tuple[int, str]]:
+    """(port, inode) of every listening socket."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             lines = Path(table).read_text().splitlines()[1:]
@@ -76,9 +87,8 @@ def _tcp_inodes(port: int) -> set[str]:
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
-                found.add(fields[9])
-    return found
+            if fields[3] == LISTEN:
+                yield int(fields[1].rpartition(":")[2], 16), fields[9]
 
 
 def _pids() -> list[int]:

@@ -16,7 +16,7 @@ from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.targets.adapter import Adapter
 from perfgate.targets.model import HostSpec
-from perfgate_agent.ports import descendants, is_listening, listeners
+from perfgate_agent.ports import descendants, is_listening, listeners, listening_ports
 from perfgate_agent.probe import exchange
 
 POLL_S = 0.02
@@ -37,6 +37,8 @@ class Start:
     data_dir: Path
     log: Path
     cpus: tuple[int, ...]
+    port2: int = 0
+    """Where it is to listen besides, for {port2}; 0: nowhere."""
 
     @property
     def where(self) -> int | str:
@@ -50,7 +52,7 @@ class Start:
 
 
 def fill_command(
-    command: Sequence[str], address: Address, data_dir: Path, embedding_dim: int, artifact: str = ""
+    command: Sequence[str], address: Address, data_dir: Path, embedding_dim: int, artifact: str = "", port2: int = 0
 ) -> tuple[str, ...]:
     """Replace the placeholders of a target file. Raises TargetError for one that does not exist, and for {artifact} where
     the variant has none."""
@@ -60,6 +62,8 @@ def fill_command(
     }  # fmt: skip
     if artifact:
         values["artifact"] = artifact
+    if port2:
+        values["port2"] = port2
     try:
         return tuple(part.format_map(values) for part in command)
     except (KeyError, ValueError, IndexError) as error:
@@ -110,7 +114,7 @@ class StoreProcess:
         """Until it answers on its own port or socket. Raises TargetError when it ends first, lets the time pass, or when another
         process owns that."""
         deadline = self._began_ns + self.start.spec.start_timeout_ns
-        while not await self._answers(adapter):
+        while not (await self._answers(adapter) and self._listens_besides()):
             if self._process.returncode is not None:
                 raise TargetError(
                     f"the store ended with status {self._process.returncode} before it was ready; "
@@ -120,7 +124,7 @@ class StoreProcess:
                 seconds = self.start.spec.start_timeout_ns / 1e9
                 raise TargetError(
                     f"the store did not answer on {self.start.place} within start_timeout_seconds = {seconds:g}; "
-                    f"its last words: {self.last_output() or '(none)'}"
+                    f"{self._elsewhere()}its last words: {self.last_output() or '(none)'}"
                 )
             await asyncio.sleep(POLL_S)
         self.start_ns = time.monotonic_ns() - self._began_ns
@@ -135,13 +139,34 @@ class StoreProcess:
             return False
         return status < 300
 
+    def _listens_besides(self) -> bool:
+        return not self.start.port2 or is_listening(self.start.port2)
+
+    def _elsewhere(self) -> str:
+        """What of its ports says why it is not ready."""
+        told = {self.start.address.port, self.start.port2}
+        others = sorted(listening_ports(descendants(self.pid)) - told)
+        if others:
+            return (
+                f"it listens on port {', '.join(map(str, others))} instead: it moved on from the port it was told, or "
+                "[host] does not tell it {port}; "
+            )
+        if self.start.port2 and not is_listening(self.start.port2):
+            return f"nobody listens on {{port2}} = {self.start.port2}; "
+        return ""
+
     def check_owner(self) -> None:
         """Raises TargetError when somebody else listens there: a stale server must not answer for this one."""
-        owners = listeners(self.start.where)
+        self._check_owner(self.start.where, self.start.place)
+        if self.start.port2:
+            self._check_owner(self.start.port2, f"port {self.start.port2} ({{port2}})")
+
+    def _check_owner(self, where: int | str, place: str) -> None:
+        owners = listeners(where)
         if owners and not owners <= descendants(self.pid):
             strangers = ", ".join(map(str, sorted(owners - descendants(self.pid))))
             raise TargetError(
-                f"{self.start.place} is answered by another process (pid {strangers}), not by the store that was "
+                f"{place} is answered by another process (pid {strangers}), not by the store that was "
                 f"started (pid {self.pid}); stop it, or let the store listen where it is told to"
             )
 
@@ -172,9 +197,10 @@ class StoreProcess:
 async def start_process(start: Start, environment: dict[str, str]) -> StoreProcess:
     """Start it in a session of its own, tied to this process's life. Raises TargetError when the port or socket is taken
     or the program is not there."""
-    if is_listening(start.where):
-        owners = ", ".join(map(str, sorted(listeners(start.where)))) or "unknown"
-        raise TargetError(f"{start.place} is taken already (pid {owners}): a stale server would answer for the store")
+    for where, place in ((start.where, start.place), (start.port2, f"port {start.port2} ({{port2}})")):
+        if where and is_listening(where):
+            owners = ", ".join(map(str, sorted(listeners(where)))) or "unknown"
+            raise TargetError(f"{place} is taken already (pid {owners}): a stale server would answer for the store")
     cpus = ",".join(map(str, start.cpus)) or "-"
     command = (sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), cpus, PRIORITY, *start.command)
     began = time.monotonic_ns()

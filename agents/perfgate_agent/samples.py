@@ -31,12 +31,12 @@ async def find_samples(adapter: Adapter, address: Address, num_nodes: int) -> st
             if not hit:
                 lost.append(f"memory {node} of {num_nodes} is not found by its text: {example}")
         if len(lost) > SAMPLES // 2:
-            return lost[0]
+            return lost[0] + asker.alike
     if Operation.EMBEDDING_SEARCH in adapter.operations:
         answers = [await asker.ask(Operation.EMBEDDING_SEARCH, query) for query in range(min(SAMPLES, num_nodes))]
         found, expected = sum(answer[0] for answer in answers), sum(answer[1] for answer in answers)
         if found < LEAST_SHARE * expected:
-            return f"embedding searches find {found} of {expected} nearest memories: {answers[0][2]}"
+            return f"embedding searches find {found} of {expected} nearest memories: {answers[0][2]}{asker.alike}"
     return ""
 
 
@@ -44,6 +44,14 @@ class _Asker:
     def __init__(self, adapter: Adapter, address: Address) -> None:
         self._adapter = adapter
         self._address = address
+        self._bodies: list[bytes] = []
+
+    @property
+    def alike(self) -> str:
+        """What to add where every reply was the same."""
+        if len(self._bodies) < 2 or len(set(self._bodies)) > 1:
+            return ""
+        return "; it gives the same answer whatever is asked (a tier that ignores the query? is confidence too low?)"
 
     async def ask(self, operation: Operation, key: int) -> tuple[int, int, str]:
         """(found, expected, why so few)."""
@@ -58,4 +66,5 @@ class _Asker:
         judged = self._adapter.judge(operation, key, 0, status, body, deep=True)
         if judged.outcome is not Outcome.OK:
             return 0, 1, judged.example
+        self._bodies.append(body)
         return judged.found, judged.expected, judged.example or "other memories came back"

@@ -24,6 +24,7 @@ VERBS = {
     "doctor": "what regressions this host can and cannot resolve, and what to change",
     "agent": "serve as an agent on a perf-tier host",
     "certs": "certificates for agents, controllers and observers",
+    "target": "write a target file, or prove one step by step",
     "store": "serve the built-in store",
     "simulate": "prove the decision rule on simulated noise",
 }

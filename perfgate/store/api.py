@@ -23,6 +23,7 @@ _MOST_RESULTS = 100
 _SPACE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Distort = Callable[[MemorySpace, Hits], Hits]
+Drops = Callable[[MemorySpace, NDArray[np.float32]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,18 @@ class Request:
 
 
 class Api:
-    """The memory spaces and the answers about them. `distort` may spoil the hits of a search."""
+    """The memory spaces and the answers about them. `distort` may spoil the hits of a search; what `drops` says is
+    acknowledged without being stored."""
 
     def __init__(
-        self, dim: int, spaces: dict[str, MemorySpace], about: Mapping[str, Any], distort: Distort | None = None
-    ) -> None:
+        self, dim: int, spaces: dict[str, MemorySpace], about: Mapping[str, Any], distort: Distort | None = None,
+        drops: Drops = lambda space, vector: False,
+    ) -> None:  # fmt: skip
         self.spaces = spaces
         self._dim = dim
         self._about = about
         self._distort = distort
+        self._drops = drops
         self._unnamed = 0
 
     def answer(self, request: Request) -> Reply:
@@ -97,6 +101,8 @@ class Api:
             case Operation.EMBEDDING_SEARCH:
                 return self._recall_embedding(request)
         match request.method, request.route:
+            case "GET", "/health":
+                return Reply(200, b'{"status":"healthy"}')
             case "GET", "/health/alive":
                 return Reply(200, b"")
             case "GET", "/api/v1/system/health":
@@ -119,7 +125,8 @@ class Api:
     def _remember(self, request: Request) -> Reply:
         space = self._space(request)
         memory, vector = self._memory(_json_body(request))
-        space.remember(memory, vector)
+        if not self._drops(space, vector):
+            space.remember(memory, vector)
         return _stored(memory[0], memory[2])
 
     def _remember_batch(self, request: Request) -> Reply:

@@ -45,12 +45,12 @@ class DataDir:
         """Given when the directory was new; stays with it."""
         return str(self._marker["identity"])
 
-    def load(self) -> dict[str, MemorySpace]:
-        """The spaces of the last orderly stop, by name."""
+    def load(self, lose_index: bool = False) -> dict[str, MemorySpace]:
+        """The spaces of the last orderly stop, by name; without what their embedding search needs, if that is to be lost."""
         if self._marker["state"] is None:
             return {}
         state = self._path / self._marker["state"]
-        return {entry.name: MemorySpace.load(entry, self._dim) for entry in sorted(state.iterdir())}
+        return {entry.name: MemorySpace.load(entry, self._dim, lose_index) for entry in sorted(state.iterdir())}
 
     def save(self, spaces: dict[str, MemorySpace]) -> None:
         old, new = self._marker["state"], f"state-{uuid.uuid4().hex[:12]}"

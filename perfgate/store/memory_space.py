@@ -63,9 +63,10 @@ class MemorySpace:
         (directory / "memories.json").write_bytes(orjson.dumps(self._memories))
 
     @classmethod
-    def load(cls, directory: Path, dim: int) -> MemorySpace:
+    def load(cls, directory: Path, dim: int, lose_index: bool = False) -> MemorySpace:
         space = cls(dim)
-        space._vectors.load(directory / "vectors.usearch")
+        if not lose_index:
+            space._vectors.load(directory / "vectors.usearch")
         saved: list[Any] = orjson.loads((directory / "memories.json").read_bytes())
         for slot, memory in enumerate(saved):
             space._append(slot, None if memory is None else tuple(memory))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import time
+
+import numpy as np
+from numpy.typing import NDArray
 
 from perfgate.operation import Operation
 from perfgate.store.api import Refusal, Reply
@@ -23,6 +27,8 @@ DEATH_STATUS = 70
 CEILING = 0.95
 """Beyond this quantile of the operation's own times `--slow-fastest` slows nothing: the tail stays as it is."""
 
+WARM_RESULTS = 10
+
 
 class Mischief:
     """Applies the switches to requests. Chance comes from a fixed seed."""
@@ -34,12 +40,15 @@ class Mischief:
         self._leaked: list[bytes] = []
         self._free_ns = 0
         self._done_ns = 0
+        self._asked_s = -float("inf")
         ranked = (*switches.slow_fastest, *switches.slow_slowest)
         self._times = {operation: RecentTimes() for operation in ranked}
 
     async def before(self, operation: Operation) -> Reply | None:
         """Counts, leaks, dies, waits for capacity; a reply if the request is to fail."""
         self._seen += 1
+        self._asked_s = time.monotonic()
+        self._freeze()
         if self._switches.die_after is not None and self._seen > self._switches.die_after:
             os._exit(DEATH_STATUS)
         if self._switches.leak_bytes:
@@ -50,6 +59,16 @@ class Mischief:
         if share and self._chance.random() < share:
             return Refusal(status, "INJECTED_FAILURE", "asked for by --fail").reply
         return None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the health page says so."""
+        return time.monotonic() - self._asked_s < self._switches.busy_health_s
+
+    def drops(self, space: MemorySpace, vector: NDArray[np.float32]) -> bool:
+        """Whether a memory is acknowledged without being stored."""
+        least = self._switches.drop_similar
+        return least is not None and any(score >= least for _, score in space.search_embedding(vector, 1))
 
     def is_empty(self, operation: Operation) -> bool:
         return operation in self._switches.wrong_empty
@@ -71,8 +90,10 @@ class Mischief:
         self._done_ns = time.monotonic_ns()
 
     def distort(self, space: MemorySpace, hits: Hits) -> Hits:
-        """Some hits replaced by any other memory, with their scores."""
+        """Memories of the warm tier first; then some hits replaced by any other memory, with their scores."""
         share, slots = self._switches.forget, space.num_slots
+        if self._switches.warm_tier is not None:
+            hits = [*_warm(space, self._switches.warm_tier), *hits][:WARM_RESULTS]
         if not share:
             return hits
         return [
@@ -92,6 +113,11 @@ class Mischief:
             loop.call_at(following, stall, following)
 
         loop.call_later(period, stall, loop.time() + period)
+
+    def _freeze(self) -> None:
+        """The whole server, once."""
+        if self._switches.freeze is not None and self._seen == self._switches.freeze[0]:
+            time.sleep(self._switches.freeze[1])
 
     def _factor(self, operation: Operation) -> float:
         factor = self._switches.slow.get(operation, 1.0)
@@ -124,3 +150,10 @@ class Mischief:
         now_ns = time.monotonic_ns()
         self._free_ns = max(now_ns, self._free_ns) + round(NS_PER_S / rate)
         await asyncio.sleep((self._free_ns - now_ns) / NS_PER_S)
+
+
+def _warm(space: MemorySpace, confidence: float) -> Hits:
+    """The oldest memories of less confidence."""
+    memories = ((slot, space.at(slot)) for slot in range(space.num_slots))
+    warm = (slot for slot, memory in memories if memory is not None and memory[2] < confidence)
+    return [(slot, 1.0) for slot in itertools.islice(warm, WARM_RESULTS)]

@@ -33,6 +33,12 @@ class Misbehaviour:
     die_after: int | None
     capacity: float | None
     wrong_empty: frozenset[Operation]
+    move_port: int = 0
+    drop_similar: float | None = None
+    warm_tier: float | None = None
+    lose_index: bool = False
+    busy_health_s: float = 0.0
+    freeze: tuple[int, float] | None = None  # at which request, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bad = parser.add_argument_group("switches to misbehave", f"OP is one of {_NAMES}; repeat a switch for more")
     for switch, metavar, text in _SWITCHES:
         bad.add_argument(switch, action="append", default=[], metavar=metavar, help=text)
+    bad.add_argument(
+        "--lose-index", action="store_true",
+        help="after a restart, embedding search finds none of the memories that were there before",
+    )  # fmt: skip
 
 
 _SWITCHES = (
@@ -80,6 +90,11 @@ _SWITCHES = (
     ("--die-after", "N", "exit abruptly at the request after N requests for memories, loading included"),
     ("--capacity", "RATE", "answer no more than RATE requests a second; the others wait in line"),
     ("--wrong-empty", "OP", "answer at once with success and nothing: no results, or nothing stored"),
+    ("--move-port", "N", "listen N ports further than --port says, as a store does that finds its own taken"),
+    ("--drop-similar", "COSINE", "a memory so similar to one that is stored is acknowledged, but not stored"),
+    ("--warm-tier", "CONFIDENCE", "memories of less confidence are recalled first, whatever is asked for"),
+    ("--busy-health", "SECONDS", "GET /health says 503 until so long after the last request for memories"),
+    ("--freeze", "N:SECONDS", "everything stands still for SECONDS at the Nth request for memories, once"),
 )
 
 
@@ -111,6 +126,14 @@ def _misbehaviour(args: argparse.Namespace) -> Misbehaviour:
         wrong_empty=frozenset(
             _one("--wrong-empty", text, _operation, f"an operation: {_NAMES}") for text in args.wrong_empty
         ),
+        move_port=_last("--move-port", args.move_port, lambda text: _integer(text, 0, 1_000), "0 to 1000 ports") or 0,
+        drop_similar=_last(
+            "--drop-similar", args.drop_similar, lambda text: _number(text, -1, 1), "a cosine from -1 to 1"
+        ),
+        warm_tier=_last("--warm-tier", args.warm_tier, _share, "a confidence from 0 to 1"),
+        lose_index=args.lose_index,
+        busy_health_s=_last("--busy-health", args.busy_health, lambda text: _number(text, 0, 3_600), seconds) or 0.0,
+        freeze=_last("--freeze", args.freeze, _freeze, "N:SECONDS, like 500:120"),
     )
 
 
@@ -178,3 +201,8 @@ def _stall(text: str) -> tuple[float, float]:
     if stall[0] >= stall[1]:
         raise ValueError(text)
     return stall
+
+
+def _freeze(text: str) -> tuple[int, float]:
+    number, _, seconds = text.partition(":")
+    return _integer(number, 1, 2**62), _number(seconds, 0, 3_600)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import uvloop
 
 from perfgate.errors import InputError
-from perfgate.store.api import Api, Reply, Request
+from perfgate.store.api import Api, Refusal, Reply, Request
 from perfgate.store.data_dir import DataDir
 from perfgate.store.http import StoreServer
 from perfgate.store.misbehave import Mischief
@@ -30,15 +30,16 @@ def serve(options: StoreOptions) -> int:
     Prints one line to stdout when it listens. Raises InputError for a taken port or a wrong data directory.
     """
     time.sleep(options.misbehaviour.start_delay_s)
-    listener = _listen(options.host, options.port)
+    listener = _listen(options.host, options.port + options.misbehaviour.move_port if options.port else 0)
     data_dir = None if options.data_dir is None else DataDir(options.data_dir, options.dim)
-    spaces = {} if data_dir is None else data_dir.load()
+    spaces = {} if data_dir is None else data_dir.load(options.misbehaviour.lose_index)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 1_000)
     about = {"pid": os.getpid(), "identity": data_dir.identity if data_dir else None, "dim": options.dim}
     mischief = Mischief(options.misbehaviour)
-    api = Api(options.dim, spaces, about, mischief.distort if options.misbehaviour.forget else None)
+    spoils = options.misbehaviour.forget or options.misbehaviour.warm_tier is not None
+    api = Api(options.dim, spaces, about, mischief.distort if spoils else None, mischief.drops)
     uvloop.run(_Service(api, mischief).run(listener))
     if data_dir is not None:
         data_dir.save(api.spaces)
@@ -89,6 +90,8 @@ class _Service:
         request = Request(method, path, headers, body)
         operation = request.operation
         if operation is None:
+            if request.route == "/health" and self._mischief.is_busy:
+                return Refusal(503, "BUSY", "under load, asked for by --busy-health").reply
             return self._api.answer(request)
         if (failure := await self._mischief.before(operation)) is not None:
             return failure
