@@ -9,26 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from builders import gate as decided
 from cluster import SCENARIO
 from repository import IDENTITY, TARGET, StoreRepository
+from stand_in import StandIn
 
-from perfgate.gate.verdict import Word
 from perfgate.hook.update import parse_updates, updates_of
-from perfgate.report.directory import write_result
-
-ROOT = Path(__file__).resolve().parent.parent
-STAND_IN = """#!/bin/sh
-# Stands in for the load alone: `gate` copies the result that `word` names, everything else is the real program.
-[ "$1" = gate ] || exec {python} -m perfgate "$@"
-echo "$@" >> "{directory}/gates"
-word=$(cat "{directory}/word")
-[ "$word" != bad ] || {{ echo "perfgate: build of x failed" >&2; exit 3; }}
-while [ $# -gt 0 ]; do case $1 in --out) out=$2 ;; esac; shift; done
-mkdir -p "$out"
-cp "{directory}/verdicts/$word"/* "$out/"
-exit $(cat "{directory}/verdicts/$word/code")
-"""
 
 
 class Pushing:
@@ -43,20 +28,11 @@ class Pushing:
         subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", str(directory / "remote.git")], check=True)
         self.repo.git("remote", "add", "origin", str(directory / "remote.git"))
         self.repo.git("push", "--quiet", "origin", "main")
-        for word in Word:
-            (directory / "verdicts" / word.value).mkdir(parents=True)
-            record, comparison = decided(word)
-            write_result(directory / "verdicts" / word.value, record, comparison)
-            (directory / "verdicts" / word.value / "code").write_text(str(comparison.verdict.exit_code))
-        self.program = directory / "perfgate"
-        self.program.write_text(STAND_IN.format(python=sys.executable, directory=directory))
-        self.program.chmod(0o755)
+        self.stand_in = StandIn(directory)
+        self.gates = self.stand_in.gates
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("PERFGATE")}
-        path = os.pathsep.join([str(ROOT), str(ROOT / "agents"), str(ROOT / "controller")])
-        own = {"PYTHONPATH": path, "PERFGATE": str(self.program), "XDG_CACHE_HOME": str(self.directory / "cache")}
-        return {**kept, **IDENTITY, **own, "PERFGATE_QUEUE": str(self.directory / "queue"), **more}
+        return {**self.stand_in.environment(), **IDENTITY, **more}
 
     def hook(self, *words: str, code: int = 0) -> str:
         done = subprocess.run(
@@ -71,16 +47,12 @@ class Pushing:
 
     def push(self, word: str, *words: str, **environment: str) -> tuple[bool, str]:
         """Whether git pushed, and all that was said. word: what the gate would say."""
-        (self.directory / "word").write_text(word)
+        self.stand_in.say(word)
         done = subprocess.run(
             ["git", "push", *(words or ("origin", "main"))], cwd=self.repo.path, capture_output=True, text=True,
             check=False, timeout=150, env=self.environment(**environment),
         )  # fmt: skip
         return done.returncode == 0, done.stdout + done.stderr
-
-    def gates(self) -> list[str]:
-        path = self.directory / "gates"
-        return path.read_text().splitlines() if path.exists() else []
 
     def remote(self, ref: str = "main") -> str:
         return self.repo.git("ls-remote", "origin", ref).partition("\t")[0]
@@ -318,7 +290,7 @@ def test_a_push_from_a_linked_worktree_is_gated_and_its_skips_are_seen_everywher
         env=made.environment(),
     )  # fmt: skip
     for skip, code in (("", 1), ("why not", 0)):
-        (made.directory / "word").write_text("BLOCK")
+        made.stand_in.say("BLOCK")
         done = subprocess.run(
             ["git", "push", "origin", "topic:main"], cwd=made.directory / "linked", capture_output=True, text=True,
             check=False, timeout=60, env=made.environment(PERFGATE_SKIP=skip),
@@ -369,9 +341,9 @@ def test_the_lines_of_git_are_read_as_githooks_describes_them() -> None:
 
 
 def test_the_whole_way_a_pushed_slow_down_is_stopped_by_a_real_gate(made: Pushing) -> None:
-    made.program.write_text(f'#!/bin/sh\nexec {sys.executable} -m perfgate "$@"\n')
+    made.stand_in.be_real()
     worse = made.repo.change("recall: forget some", "--fail", "recall=0.3")
-    went, said = made.push("", PERFGATE_EVIDENCE="off", PERFGATE_HISTORY="off")
+    went, said = made.push("")
     assert not went
     assert f"{worse[:12]} (recall: forget some) is not pushed to main: BLOCK" in said, said
     assert made.remote() == made.first

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from builders import gate as decided
 from cluster import SCENARIO
 from repository import IDENTITY, TARGET, StoreRepository
-
-from perfgate.gate.verdict import Word
-from perfgate.report.directory import write_result
+from stand_in import StandIn
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECK, COMPARE = ROOT / "scripts/m17_performance_check.sh", ROOT / "scripts/compare_m17_performance.sh"
-STAND_IN = """#!/bin/sh
-# Stands in for the load alone: `gate` copies a result.
-[ "$1" = gate ] || exec {python} -m perfgate "$@"
-echo "$@" >> "{directory}/gates"
-word=$(cat "{directory}/word")
-while [ $# -gt 0 ]; do case $1 in --out) out=$2 ;; esac; shift; done
-mkdir -p "$out"
-cp "{directory}/verdicts/$word"/* "$out/"
-exit $(cat "{directory}/verdicts/$word/code")
-"""
 
 
 class Labelled:
@@ -36,35 +21,15 @@ class Labelled:
         self.repo.write("perf/tiny.toml", SCENARIO.format(seconds=10, rate=200.0, gate=""))
         self.repo.write("perf/mystore.toml", TARGET)
         self.first = self.repo.commit("with its gate")
-        for word in Word:
-            (directory / "verdicts" / word.value).mkdir(parents=True)
-            record, comparison = decided(word)
-            write_result(directory / "verdicts" / word.value, record, comparison)
-            (directory / "verdicts" / word.value / "code").write_text(str(comparison.verdict.exit_code))
-        self.program = directory / "perfgate"
-        self.program.write_text(STAND_IN.format(python=sys.executable, directory=directory))
-        self.program.chmod(0o755)
-        self.say("PASS")
-
-    def say(self, word: str) -> None:
-        (self.directory / "word").write_text(word)
+        self.stand_in = StandIn(directory)
+        self.gates, self.say = self.stand_in.gates, self.stand_in.say
 
     def call(self, script: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PERFGATE", "GITHUB"))}
-        path = os.pathsep.join([str(ROOT), str(ROOT / "agents"), str(ROOT / "controller")])
-        own = {
-            "PYTHONPATH": path, "PERFGATE": str(self.program), "XDG_CACHE_HOME": str(self.directory / "cache"),
-            "PERFGATE_QUEUE": str(self.directory / "queue"), "PERFGATE_EVIDENCE": "off", "PERFGATE_HISTORY": "off",
-            "PERFGATE_SCENARIO": "perf/tiny.toml", "PERFGATE_TARGET": "perf/mystore.toml",
-        }  # fmt: skip
+        own = {"PERFGATE_SCENARIO": "perf/tiny.toml", "PERFGATE_TARGET": "perf/mystore.toml"}
         return subprocess.run(
             [str(script), *words], cwd=self.repo.path, capture_output=True, text=True, check=False, timeout=150,
-            env={**kept, **IDENTITY, **own, **more},
+            env={**self.stand_in.environment(), **IDENTITY, **own, **more},
         )  # fmt: skip
-
-    def gates(self) -> list[str]:
-        path = self.directory / "gates"
-        return path.read_text().splitlines() if path.exists() else []
 
 
 @pytest.fixture
@@ -171,7 +136,7 @@ def test_scenario_and_target_come_from_git_config_where_no_variable_names_them(m
 
 
 def test_the_whole_way_on_one_checkout_blocks_a_worse_commit(made: Labelled) -> None:
-    made.program.write_text(f'#!/bin/sh\nexec {sys.executable} -m perfgate "$@"\n')
+    made.stand_in.be_real()
     assert made.call(CHECK, "m17", "before").returncode == 0
     made.repo.write("source/__main__.py", "import sys\nfrom perfgate.store.command import main\n"
                     'sys.exit(main([*sys.argv[1:], "--fail", "recall=0.3"]))\n')  # fmt: skip
