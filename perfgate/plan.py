@@ -66,6 +66,17 @@ class Plan:
             expected += followed / (1 - followed) * followed_arrivals
         return expected / (self.duration_ns / NS_PER_S)
 
+    def peak_rate(self, start_ns: int, end_ns: int) -> float:
+        """Requests per second that are expected in the fastest of the seconds that start_ns <= time < end_ns touches; at
+        most, since recalls are counted as if each arrival were a store that one follows."""
+        first, last = start_ns // BLOCK_NS, -(-end_ns // BLOCK_NS)
+        followers = 1.0 if self._followers is None else 1.0 + self._followers.share
+        peak = 0.0
+        for start in range(first, last, _COUNTED_AT_ONCE):
+            edges = np.arange(start, min(start + _COUNTED_AT_ONCE, last) + 1, dtype=np.float64) * BLOCK_NS
+            peak = max(peak, float(np.diff(self._arrivals.expected(edges)).max()))
+        return peak * followers
+
     def window(self, lanes: Iterable[int], start_ns: int, end_ns: int, since_ns: int = 0) -> Requests:
         """The requests of these lanes with start_ns <= time < end_ns, sorted by time and index.
 

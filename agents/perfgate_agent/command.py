@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import socket
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perfgate_agent.configuration import AgentConfiguration
 
 EXAMPLE = """example:
   perfgate agent serve --port 7400 --target targets/embedded.toml
   perfgate gate scenarios/ci/quick.toml --target targets/embedded.toml --agents 127.0.0.1:7400 \\
       --base default --candidate default
 
-An agent starts only the targets it is given here, and loads only loopback addresses."""
+  perfgate agent serve --config /etc/perfgate/agent.toml          # a service: TLS, limits, what it may load
+  perfgate agent unit > /etc/systemd/system/perfgate-agent.service
+
+Without --config an agent listens on loopback alone, starts only the targets it is given here, and loads only what is on this
+machine. docs/security.md describes the file."""
+
+DEFAULTS = {"host": "127.0.0.1", "port": 7400, "workers": 1}
 
 
 def default_cache_dir() -> Path:
@@ -27,13 +35,13 @@ def default_cache_dir() -> Path:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; loopback only (default: %(default)s)"
-    )
-    parser.add_argument("--port", type=int, default=7400, help="0 picks a free one (default: %(default)s)")
-    parser.add_argument("--name", default=socket.gethostname(), help="what reports call it (default: the host's name)")
-    parser.add_argument(
-        "--workers", type=int, default=1, help="load worker processes, one a core (default: %(default)s)"
-    )
+        "--config", type=Path, default=None, metavar="FILE",
+        help="agent.toml, which holds all settings; no other option goes with it",
+    )  # fmt: skip
+    parser.add_argument("--host", default=None, help="address to listen on; loopback only (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=None, help="0 picks a free one (default: 7400)")
+    parser.add_argument("--name", default=None, help="what reports call it (default: the host's name)")
+    parser.add_argument("--workers", type=int, default=None, help="load worker processes, one a core (default: 1)")
     parser.add_argument(
         "--target", type=Path, action="append", default=[], metavar="FILE",
         help="a target file whose store this agent may start; may be given several times",
@@ -48,39 +56,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def serve_command(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes. Raises InputError for settings that cannot be."""
-    from perfgate.targets.load import load_target
-    from perfgate_agent.configuration import AgentConfiguration, divide_cpus
+    from perfgate_agent.log_lines import set_up_log
     from perfgate_agent.serve import serve
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    cache = arguments.cache_dir or default_cache_dir()
-    worker_cpus, store_cpus = divide_cpus(arguments.workers)
-    targets = [load_target(path) for path in arguments.target]
-    configuration = AgentConfiguration(
-        name=arguments.name,
-        host=arguments.host,
-        port=arguments.port,
-        cache_dir=cache,
-        work_dir=arguments.work_dir or cache / "work",
-        workers=arguments.workers,
-        worker_cpus=_cpus(arguments.worker_cpus, "--worker-cpus", worker_cpus),
-        store_cpus=_cpus(arguments.store_cpus, "--store-cpus", store_cpus),
-        targets={target.name: target for target in targets},
-    )
+    configuration = _from_file(arguments) if arguments.config else _from_options(arguments)
+    set_up_log()
     asyncio.run(serve(configuration))
     return 0
 
 
-def _cpus(text: str | None, option: str, default: tuple[int, ...]) -> tuple[int, ...]:
+def unit_command() -> int:
+    """Print the systemd unit that comes with perfgate."""
+    from importlib.resources import files
+
+    print(files("perfgate_agent").joinpath("perfgate-agent.service").read_text(encoding="utf-8"), end="")
+    return 0
+
+
+def _from_file(arguments: argparse.Namespace) -> AgentConfiguration:
+    from perfgate.errors import InputError
+    from perfgate_agent.configuration_file import load_configuration
+
+    own = ("host", "port", "name", "workers", "target", "cache_dir", "work_dir", "worker_cpus", "store_cpus")
+    if given := [name for name in own if getattr(arguments, name) not in (None, [])]:
+        raise InputError(f"--{given[0].replace('_', '-')}: does not go with --config; set it in {arguments.config}")
+    return load_configuration(arguments.config)
+
+
+def _from_options(arguments: argparse.Namespace) -> AgentConfiguration:
+    from perfgate.targets.load import load_target
+    from perfgate_agent.configuration import AgentConfiguration, check_cpus, divide_cpus
+
+    cache = arguments.cache_dir or default_cache_dir()
+    host, port, workers = (
+        default if getattr(arguments, name) is None else getattr(arguments, name) for name, default in DEFAULTS.items()
+    )
+    worker_cpus, store_cpus = divide_cpus(workers)
+    targets = [load_target(path) for path in arguments.target]
+    return AgentConfiguration(
+        name=arguments.name or socket.gethostname(),
+        host=host,
+        port=port,
+        cache_dir=cache,
+        work_dir=arguments.work_dir or cache / "work",
+        workers=workers,
+        worker_cpus=check_cpus(_cpus(arguments.worker_cpus, "--worker-cpus"), "--worker-cpus", worker_cpus),
+        store_cpus=check_cpus(_cpus(arguments.store_cpus, "--store-cpus"), "--store-cpus", store_cpus),
+        targets={target.name: target for target in targets},
+    )
+
+
+def _cpus(text: str | None, option: str) -> list[int] | None:
     from perfgate.errors import InputError
 
     if text is None:
-        return default
-    available = os.sched_getaffinity(0)
+        return None
     try:
-        cpus = tuple(int(part) for part in text.split(",") if part.strip())
+        return [int(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
         raise InputError(f"{option} {text!r}: give processor numbers with commas, as 0,1") from error
-    if not set(cpus) <= available:
-        raise InputError(f"{option} {text!r}: this machine has processors {','.join(map(str, sorted(available)))}")
-    return cpus

@@ -22,6 +22,11 @@ class Outbox:
         self._intervals: list[Interval] = []
         self._filled = asyncio.Event()
 
+    @property
+    def waiting(self) -> int:
+        """How many events nobody has taken yet."""
+        return len(self._events)
+
     def put(self, event: pb.Event) -> None:
         """Intervals put before this event go out before it."""
         self._flush_intervals()

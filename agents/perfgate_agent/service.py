@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -10,12 +11,14 @@ from typing import Any
 
 from perfgate import __version__
 from perfgate.errors import PerfgateError
+from perfgate.trust.role import Role
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate.wire.v1 import wire_pb2_grpc as rpc
 from perfgate.wire.version import PROTOCOL, mismatch
 from perfgate_agent.configuration import AgentConfiguration
 from perfgate_agent.environment import describe_environment
 from perfgate_agent.lease import LeaseBook
+from perfgate_agent.peer import admit, printable
 from perfgate_agent.session import AgentSession
 
 SILENCE_LIMIT_S = 10.0
@@ -30,13 +33,21 @@ class AgentService(rpc.AgentServicer):
     def __init__(self, configuration: AgentConfiguration) -> None:
         self._configuration = configuration
         self._leases = LeaseBook()
+        self._refusing = False
         self._draining = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    def drain(self) -> None:
-        """End the running session and take no new one."""
+    async def drain(self, patience_s: float) -> None:
+        """Take no new session; the running one may go on for so long, then it is ended."""
+        self._refusing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._idle.wait()
         self._draining.set()
 
     async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.Description:
+        await admit(context, Role.CONTROLLER, Role.OBSERVER)
         lease = self._leases.current
         environment = describe_environment()
         return pb.Description(
@@ -52,15 +63,17 @@ class AgentService(rpc.AgentServicer):
         )
 
     async def Session(self, commands: AsyncIterator[pb.Command], context: Any) -> AsyncIterator[pb.Event]:
-        first = await anext(aiter(commands), None)
+        peer = await admit(context, Role.CONTROLLER)
+        first = await _first(commands)
         refusal = self._refusal(first)
         if refusal or first is None:
             yield pb.Event(reply_to=first.id if first else 0, refused=refusal)
             return
-        lease = self._leases.take(first.hello.controller, first.hello.run)
+        lease = self._leases.take(peer.called(first.hello.controller), printable(first.hello.run))
         if lease is None:
             yield pb.Event(reply_to=first.id, refused=self._held())
             return
+        self._idle.clear()
         log.info("session %s: %s runs %s", lease.token, lease.holder, lease.run)
         session = AgentSession(self._configuration, lease)
         try:
@@ -78,6 +91,7 @@ class AgentService(rpc.AgentServicer):
                 await asyncio.shield(session.close())
             finally:
                 self._leases.release(lease)
+                self._idle.set()
                 log.info("session %s ended", lease.token)
 
     def _refusal(self, first: pb.Command | None) -> pb.Refused | None:
@@ -85,7 +99,7 @@ class AgentService(rpc.AgentServicer):
             return pb.Refused(reason="a session begins with hello")
         if reason := mismatch(first.hello.protocol, first.hello.perfgate_version):
             return pb.Refused(reason=reason)
-        if self._draining.is_set():
+        if self._refusing:
             return pb.Refused(reason=f"agent {self._configuration.name} is shutting down")
         return None
 
@@ -120,9 +134,19 @@ class AgentService(rpc.AgentServicer):
             await asyncio.gather(*ends, return_exceptions=True)
 
 
+async def _first(commands: AsyncIterator[pb.Command]) -> pb.Command | None:
+    """None where a client opens a stream and says nothing."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SILENCE_LIMIT_S):
+            return await anext(aiter(commands), None)
+    return None
+
+
 async def _read(session: AgentSession, commands: AsyncIterator[pb.Command]) -> None:
+    """No faster than they are carried out and their answers taken."""
     async for command in commands:
         session.take(command)
+        await session.room()
 
 
 async def _silence(session: AgentSession) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+from perfgate.address import Address
 from perfgate.dataset import Dataset, build_dataset
 from perfgate.errors import InputError, PerfgateError
 from perfgate.plan import Plan
@@ -14,6 +15,7 @@ from perfgate.scenario import scenario_from_json
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm
 from perfgate.targets.load import target_from_json
+from perfgate.units import NS_PER_S
 from perfgate.wire.convert import address_from_wire, address_to_wire, report_to_wire, segment_from_wire
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate_agent.configuration import AgentConfiguration
@@ -23,6 +25,11 @@ from perfgate_agent.load import Load, LoadOrder
 from perfgate_agent.outbox import Outbox
 from perfgate_agent.populate import RunningStore, populate
 from perfgate_agent.process import StoreProcess
+
+MOST_AT_ONCE = 64
+MOST_WAITING = 1024
+ROOM_S = 0.05
+LATEST_START_NS = 600 * NS_PER_S
 
 Handler = Callable[[pb.Command], Awaitable[pb.Event]]
 
@@ -41,6 +48,7 @@ class AgentSession:
         self._datasets: dict[tuple[str, int], Dataset] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._preparing = asyncio.Lock()
+        self._launching = 0
         self._handlers: dict[str, Handler] = {
             "heartbeat": self._heartbeat,
             "clock_probe": self._clock_probe,
@@ -65,6 +73,11 @@ class AgentSession:
         """Start carrying out one command; its answer goes to the outbox."""
         self.heard_ns = time.monotonic_ns()
         self._own(self._answer(command))
+
+    async def room(self) -> None:
+        """Wait while too much is under way, or too many answers wait for a controller that does not take them."""
+        while len(self._tasks) > MOST_AT_ONCE or self.outbox.waiting > MOST_WAITING:
+            await asyncio.sleep(ROOM_S)
 
     async def close(self) -> None:
         """End everything that belongs to this session."""
@@ -123,7 +136,7 @@ class AgentSession:
     async def _populate(self, command: pb.Command) -> pb.Event:
         order = command.populate
         address = address_from_wire(order.address)
-        self._configuration.check_address(address)
+        self._check_address(address)
         scenario, seed = _scenario(order.scenario)
         store = RunningStore(
             target_from_json(order.target_json), scenario, await self._dataset(scenario, seed),
@@ -134,8 +147,13 @@ class AgentSession:
 
     async def _launch(self, command: pb.Command) -> pb.Event:
         order = command.launch
-        builds = [await self._build(order.target, variant, order.scenario) for variant in order.variants]
-        launched = await self._host.launch(builds, order.apart)
+        self._configuration.limits.check_processes(len(self._host.processes) + self._launching, len(order.variants))
+        self._launching += len(order.variants)
+        try:
+            builds = [await self._build(order.target, variant, order.scenario) for variant in order.variants]
+            launched = await self._host.launch(builds, order.apart)
+        finally:
+            self._launching -= len(order.variants)
         for handle, process in launched:
             self._own(self._watch(handle, process))
         return pb.Event(
@@ -166,7 +184,8 @@ class AgentSession:
         await self._dataset(scenario, seed)
         addresses = {Arm(message.arm): address_from_wire(message) for message in order.addresses}
         for address in addresses.values():
-            self._configuration.check_address(address)
+            self._check_address(address)
+        self._check_load(scenario, seed, order)
         await self._load.prepare(
             LoadOrder(
                 scenario=scenario,
@@ -181,6 +200,11 @@ class AgentSession:
         return pb.Event(load_ready=pb.LoadReady(workers=self._configuration.workers))
 
     async def _start_at(self, command: pb.Command) -> pb.Event:
+        ahead_ns = command.start_at.monotonic_ns - time.monotonic_ns()
+        if ahead_ns > LATEST_START_NS:
+            raise InputError(
+                f"a start in {ahead_ns / NS_PER_S:,.0f} s is too far ahead: is it on the clock of another machine?"
+            )
         self._own(self._run(command.start_at.monotonic_ns))
         return pb.Event(load_started=pb.LoadStarted(monotonic_ns=command.start_at.monotonic_ns))
 
@@ -201,7 +225,21 @@ class AgentSession:
         scenario, seed = _scenario(reference)
         return Build(self._configuration.target(target), variant, scenario, await self._dataset(scenario, seed))
 
+    def _check_address(self, address: Address) -> None:
+        """A store that this session has started may be loaded, wherever it is; others by the configuration."""
+        own = [process.start.address for process in self._host.processes.values()]
+        if not any((address.host, address.port, address.path) == (one.host, one.port, one.path) for one in own):
+            self._configuration.check_address(address)
+
+    def _check_load(self, scenario: Scenario, seed: int, order: pb.PrepareLoad) -> None:
+        limits = self._configuration.limits
+        limits.check_connections(max(1, scenario.connection.connections // max(1, order.agents)))
+        segments = [segment_from_wire(segment) for segment in order.segments]
+        limits.check_segments(segments)
+        limits.check_rate(scenario, seed, order.lanes, segments)
+
     async def _dataset(self, scenario: Scenario, seed: int) -> Dataset:
+        self._configuration.check_data(scenario.data)
         async with self._preparing:
             key = (scenario.digest, seed)
             if key not in self._datasets:

@@ -16,6 +16,7 @@ from perfgate.plan import LANES, share_lanes
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
+from perfgate.trust.files import TlsFiles
 from perfgate.units import NS_PER_MS
 from perfgate_controller.link import AgentLink, LoadResult
 
@@ -80,10 +81,11 @@ class Fleet:
 
 
 @contextlib.asynccontextmanager
-async def dial(addresses: Sequence[str], run: str) -> AsyncIterator[Fleet]:
-    """Sessions with all agents, or none. Raises FleetError naming the agent that cannot take part."""
+async def dial(addresses: Sequence[str], run: str, tls: TlsFiles | None = None) -> AsyncIterator[Fleet]:
+    """Sessions with all agents, or none. Raises FleetError naming the agent that cannot take part; InputError for one that
+    is not on this machine, without TLS."""
     controller = f"{os.environ.get('USER', 'controller')}@{socket.gethostname()} pid {os.getpid()}"
-    links = [AgentLink(address) for address in addresses]
+    links = [AgentLink(address, tls) for address in addresses]
     try:
         await _all(link.open(controller, run) for link in links)
         yield Fleet(links)

@@ -19,6 +19,7 @@ from perfgate.load_report import LoadReport
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
+from perfgate.trust.files import TlsFiles
 from perfgate.units import NS_PER_S
 from perfgate.wire import version
 from perfgate.wire.convert import (
@@ -30,8 +31,8 @@ from perfgate.wire.convert import (
 )
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate.wire.v1 import wire_pb2_grpc as rpc
+from perfgate_controller.dial_tls import greet, make_channel, speaks_tls
 
-MAX_MESSAGE = 16 * 1024 * 1024
 DIAL_S = 10.0
 CALL_S = 3600.0
 CLOSE_S = 4.0
@@ -64,8 +65,10 @@ class LoadResult:
 class AgentLink:
     """One session with one agent. Every call raises FleetError when the agent is lost."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, tls: TlsFiles | None = None) -> None:
         self.address = address
+        self.warning = ""
+        self._tls = tls
         self.name = address
         self.environment: dict[str, str] = {}
         self.workers = 0
@@ -86,8 +89,9 @@ class AgentLink:
 
     async def open(self, controller: str, run: str) -> None:
         """Dial, compare versions, take the lease. Raises FleetError that says who holds it, or what is wrong."""
-        options = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)]
-        self._channel = grpc.aio.insecure_channel(self.address, options=options)
+        if self._tls is not None:
+            self.warning = (await greet(self.address, self._tls)).warning
+        self._channel = make_channel(self.address, self._tls)
         stub = rpc.AgentStub(self._channel)  # type: ignore[no-untyped-call]
         try:
             described = await stub.Describe(
@@ -95,10 +99,7 @@ class AgentLink:
             )
         except grpc.aio.AioRpcError as error:
             await self._channel.close()
-            raise FleetError(
-                f"agent {self.address} does not answer ({error.code().name.lower()}); "
-                "is `perfgate agent serve` running there, on that port?"
-            ) from error
+            raise FleetError(await self._why_not(error)) from error
         if reason := version.mismatch(described.protocol, described.perfgate_version):
             await self._channel.close()
             raise FleetError(f"agent {self.address}: {reason}")
@@ -110,6 +111,19 @@ class AgentLink:
         await self._call(pb.Command(hello=hello))
         self._beating = asyncio.create_task(self._beat())
         await self._measure_clock()
+
+    async def _why_not(self, error: grpc.aio.AioRpcError) -> str:
+        if error.code() is grpc.StatusCode.PERMISSION_DENIED:
+            return f"agent {self.address} refuses this controller: {error.details()}"
+        if self._tls is None and await speaks_tls(self.address):
+            return (
+                f"agent {self.address} speaks TLS; give PERFGATE_CERTS, or --tls-ca, --tls-cert and --tls-key (perfgate certs "
+                "controller makes them)"
+            )
+        return (
+            f"agent {self.address} does not answer ({error.code().name.lower()}); "
+            "is `perfgate agent serve` running there, on that port?"
+        )
 
     async def close(self) -> None:
         """End the session and wait until the agent has ended its load and its processes. Never raises."""

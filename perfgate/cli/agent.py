@@ -18,7 +18,7 @@ def add_parser(subparsers: Subparsers) -> None:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="agent_verb", metavar="serve", required=True)
+    verbs = parser.add_subparsers(dest="agent_verb", metavar="ACTION", title="actions", required=True)
     serve = verbs.add_parser(
         "serve",
         help="serve until a signal comes",
@@ -27,9 +27,10 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(serve)
+    verbs.add_parser("unit", help="print a systemd unit for it")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from perfgate_agent.command import serve_command
+    from perfgate_agent.command import serve_command, unit_command
 
-    return serve_command(arguments)
+    return unit_command() if arguments.agent_verb == "unit" else serve_command(arguments)

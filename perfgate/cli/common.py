@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from perfgate.run import RunRecord
     from perfgate.scenario.model import Scenario
     from perfgate.targets.model import Target
+    from perfgate.trust.files import TlsFiles
 
 T = TypeVar("T")
 Work = Callable[["Fleet", "Progress"], Awaitable[T]]
@@ -46,6 +47,8 @@ class Order:
     workers: int
     history: Location | None = None
     """Where the run is recorded at its end; None: nowhere."""
+    tls: TlsFiles | None = None
+    """For agents elsewhere."""
 
     def variant(self, option: str, name: str) -> str:
         """Raises InputError for a variant that the target file does not have."""
@@ -70,6 +73,12 @@ def add_load_arguments(parser: argparse.ArgumentParser, *, required: bool = True
     parser.add_argument(
         "--agents", default="", metavar="HOST:PORT,…", help="agents to use (default: one of its own on this machine)"
     )
+    tls = {"ca": "whom to trust", "cert": "this controller's certificate", "key": "its private key"}
+    for part, what in tls.items():
+        parser.add_argument(
+            f"--tls-{part}", type=Path, default=None, metavar="FILE",
+            help=f"for --agents: {what} (default: of the directory $PERFGATE_CERTS)",
+        )  # fmt: skip
     parser.add_argument(
         "--local-agents", type=int, default=1, metavar="N", help="how many agents of its own (default: 1)"
     )
@@ -109,17 +118,35 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
         if getattr(arguments, option) < 1:
             raise InputError(f"--{option.replace('_', '-')} {getattr(arguments, option)}: at least 1 is needed")
     history = find_location(arguments.history)
+    agents = tuple(part.strip() for part in arguments.agents.split(",") if part.strip())
+    tls = _tls_files(arguments) if agents else None
     return Order(
         scenario=scenario,
         target=target,
         target_file=arguments.target,
         seed=scenario.seed if arguments.seed is None else arguments.seed,
         directory=_make_directory(arguments.out, kind, arguments.scenario.stem),
-        agents=tuple(part.strip() for part in arguments.agents.split(",") if part.strip()),
+        agents=agents,
         local_agents=arguments.local_agents,
         workers=arguments.workers,
         history=history,
+        tls=tls,
     )
+
+
+def _tls_files(arguments: argparse.Namespace) -> TlsFiles | None:
+    """For the agents of --agents. Raises InputError for files that are of no use, before anything is dialled."""
+    from datetime import UTC, datetime
+
+    from perfgate.trust.files import controller_files
+
+    files = controller_files(arguments.tls_ca, arguments.tls_cert, arguments.tls_key)
+    if files is not None:
+        from perfgate.trust.inspect import inspect
+        from perfgate.trust.role import Role
+
+        warn(inspect(files, Role.CONTROLLER).expiring(datetime.now(UTC)))
+    return files
 
 
 def _make_directory(wanted: Path | None, kind: str, name: str) -> Path:
@@ -175,11 +202,14 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
     from perfgate_controller.fleet import dial
     from perfgate_controller.local import LocalAgents, local_agents
 
-    from perfgate.progress import PhaseStarted
+    from perfgate.progress import Note, PhaseStarted
 
     if order.agents:
         progress.handle(PhaseStarted("agents", ", ".join(order.agents)))
-        async with dial(order.agents, order.scenario.name) as fleet:
+        async with dial(order.agents, order.scenario.name, order.tls) as fleet:
+            for link in fleet.links:
+                if link.warning:
+                    progress.handle(Note(link.warning))
             return await work(fleet, progress)
     cache = default_cache_dir()
     wanted = LocalAgents(
