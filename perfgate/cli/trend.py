@@ -29,7 +29,7 @@ Gates that compared two commits are read from the history. From each of them a c
 golden build (perfgate baseline pin --golden), or else the first base of all. Direct comparisons with it and chains are
 weighed by their variances, and those add up along a chain.
 
-An alert needs a growth of more than 5 % a month over the newest four weeks, and an interval that lies over nothing.
+An alert needs a growth of more than 5 % a month over the newest four weeks, and an interval that lies above 0.
 Change points need pip install 'perfgate[trend]'.
 
 exit codes: 0 nothing to worry about, 1 an alert, 3 bad input or failure"""

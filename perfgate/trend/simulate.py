@@ -27,7 +27,7 @@ PATTERNS = ("chain", "star", "both", "weekly")
 
 def sha(number: int) -> str:
     """The id of a commit; 1 is the anchor."""
-    return f"{number:040x}"
+    return f"{number:012x}".ljust(40, "0")
 
 
 def flat(days: int) -> list[float]:
