@@ -101,7 +101,9 @@ def main() -> None:
         web.put("/c/{name}", store.make), web.post("/c/{name}/rows", store.put), web.post("/c/{name}/look", store.look),
         web.get("/c/{name}/rows/{key}", store.get), web.get("/c/{name}/size", store.size), web.get("/ready", store.ready),
     ])  # fmt: skip
-    web.run_app(app, host="127.0.0.1", port=given.port, print=None, access_log=None)
+    web.run_app(
+        app, host="127.0.0.1", port=given.port, print=lambda *words: print("ready", flush=True), access_log=None
+    )
 
 
 if __name__ == "__main__":

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from cluster import TARGET as CLUSTER
 from cluster import perfgate, write_scenario
+from dataset_values import scenario
+from perfgate_agent.populate import RunningStore, populate
+from perfgate_agent.ports import free_ports
+
+from perfgate.address import Address
+from perfgate.dataset import build_dataset
+from perfgate.targets.load import load_target
 
 STORE = Path(__file__).with_name("newcomer_store.py")
 TARGET = """
@@ -75,9 +86,9 @@ def write_newcomer(directory: Path) -> Path:
 
 
 def test_a_newcomer_is_gated_with_nothing_but_a_target_file(tmp_path: Path) -> None:
-    scenario, target = write_scenario(tmp_path, rate=100.0), write_newcomer(tmp_path)
+    small, target = write_scenario(tmp_path, rate=100.0), write_newcomer(tmp_path)
     done = perfgate(
-        ["gate", str(scenario), "--target", str(target), "--base", "default", "--candidate", "default",
+        ["gate", str(small), "--target", str(target), "--base", "default", "--candidate", "default",
          "--out", str(tmp_path / "out")], tmp_path / "cache",
     )  # fmt: skip
     assert done.returncode in (0, 4), done.stdout + done.stderr
@@ -88,9 +99,9 @@ def test_a_newcomer_is_gated_with_nothing_but_a_target_file(tmp_path: Path) -> N
 
 
 def test_a_newcomer_whose_errors_come_with_status_200_is_never_a_pass(tmp_path: Path) -> None:
-    scenario, target = write_scenario(tmp_path, rate=100.0), write_newcomer(tmp_path)
+    small, target = write_scenario(tmp_path, rate=100.0), write_newcomer(tmp_path)
     done = perfgate(
-        ["gate", str(scenario), "--target", str(target), "--base", "default", "--candidate", "failing",
+        ["gate", str(small), "--target", str(target), "--base", "default", "--candidate", "failing",
          "--out", str(tmp_path / "out")], tmp_path / "cache",
     )  # fmt: skip
     assert done.returncode not in (0, 4), done.stdout + done.stderr
@@ -104,13 +115,34 @@ def test_the_newcomers_file_is_proved_step_by_step(tmp_path: Path) -> None:
 
 
 def test_a_gate_catches_a_stall_of_a_minute_in_the_candidate(tmp_path: Path) -> None:
-    scenario = write_scenario(tmp_path, rate=400.0)
+    small = write_scenario(tmp_path, rate=400.0)
     target = tmp_path / "freezing.toml"
     target.write_text(CLUSTER + '[variants.freezing]\narguments = ["--freeze", "500:60"]\n')
     done = perfgate(
-        ["gate", str(scenario), "--target", str(target), "--base", "default", "--candidate", "freezing",
+        ["gate", str(small), "--target", str(target), "--base", "default", "--candidate", "freezing",
          "--out", str(tmp_path / "out")], tmp_path / "cache",
     )  # fmt: skip
     text = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, text
     assert "timeout" in text or "the base held the rate" in text, text
+
+
+@pytest.fixture
+def running() -> Iterator[Address]:
+    """A newcomer without a collection."""
+    (port,) = free_ports(1)
+    command = [sys.executable, str(STORE), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield Address("127.0.0.1", port)
+        process.kill()
+
+
+async def test_a_running_store_without_its_schema_is_prepared_and_loaded(tmp_path: Path, running: Address) -> None:
+    small = scenario(num_nodes=120, dim=8)
+    dataset = build_dataset(small, 1, tmp_path, store_pool=10, num_queries=20)
+    store = RunningStore(load_target(write_newcomer(tmp_path)), small, dataset, running)
+    first, second = await populate(store, lambda fraction: None), await populate(store, lambda fraction: None)
+    assert (first.memories, first.loaded) == (120, True)
+    assert (second.memories, second.loaded) == (120, False)

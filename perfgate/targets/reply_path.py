@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 _STEP = re.compile(r"""\.?(?P<name>[A-Za-z_][\w-]*)|\[(?P<place>-?\d+|\*)\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]""")
@@ -24,8 +25,8 @@ class ReplyPath:
 
     text: str
     steps: tuple[Step, ...]
-    usual: tuple[tuple[str, ...], str] | None = None
-    """Of a path like a.b[*].id: the keys before and the key after."""
+    usual: tuple[tuple[str, ...], Callable[[Any], Any]] | None = None
+    """Of a path like a.b[*].id: the keys before, and what takes the key after."""
 
     @property
     def first(self) -> bytes:
@@ -43,7 +44,7 @@ class ReplyPath:
                 for key in before:
                     items = items[key]
                 if type(items) is list:
-                    return [item[after] for item in items]
+                    return list(map(after, items))
             except (LookupError, TypeError):
                 pass
         found, inside = [reply], False
@@ -91,7 +92,7 @@ def compile_path(text: str) -> ReplyPath:
     *before, last = steps
     usual = None
     if before and before.pop() == _ALL and isinstance(last, str) and all(isinstance(step, str) for step in before):
-        usual = (tuple(str(step) for step in before), last)
+        usual = (tuple(str(step) for step in before), itemgetter(last))
     return ReplyPath(text, tuple(steps), usual)
 
 

@@ -12,6 +12,8 @@ from perfgate.targets.adapter import Judgement, shorten
 from perfgate.targets.reply_path import ReplyPath, compile_path
 from perfgate.targets.requests_model import RequestSpec
 
+TEXT = frozenset((str,))
+
 
 class ReplyReader:
     """Reads the replies to one request along its paths. name: of the request, for messages."""
@@ -47,6 +49,8 @@ class ReplyReader:
     def error_in(self, reply: Any, status: int, body: bytes) -> Judgement | None:
         """What the first of the error paths that leads to something says."""
         for path, outcome in self._errors:
+            if path.steps and type(reply) is dict and path.steps[0] not in reply:  # nearly always
+                continue
             try:
                 found = path.find(reply)
             except ValueError:  # another form of reply holds no such error
@@ -99,8 +103,10 @@ class ReplyReader:
         return wanted in self._find_ids(orjson.loads(body))
 
     def _find_ids(self, reply: Any) -> list[str]:
-        found = [value for path in self._ids for value in path.find(reply)]
-        return found if all(type(value) is str for value in found) else [_id(value) for value in found]
+        found: list[Any] = []
+        for path in self._ids:
+            found += path.find(reply)
+        return found if set(map(type, found)) <= TEXT else list(map(_id, found))
 
 
 def _first(paths: list[ReplyPath]) -> bytes:
