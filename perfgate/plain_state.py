@@ -17,7 +17,7 @@ def plain_state(kind: Kind) -> Kind:
     collects nothing and sends an interval a second: it would grow by a KiB a second for half an hour.
     """
     names = tuple(field.name for field in fields(kind))
-    kind.__getstate__ = _reader(names)  # type: ignore[attr-defined]
+    kind.__getstate__ = _reader(names)  # type: ignore[method-assign, assignment]
     return kind
 
 

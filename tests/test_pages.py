@@ -64,3 +64,13 @@ def test_as_many_pages_are_mapped_as_were_full_at_once_however_long_it_goes_on(r
         if len(waiting) > 3:
             pages.release(waiting.pop(0))
     assert pages.mapped_bytes <= PAGE * (4 * 8 // 2 + 2)
+
+
+def test_after_a_standstill_no_more_than_three_times_what_is_needed_stays_mapped() -> None:
+    pages = Pages(PAGE)
+    needed = pages.write([b"x" * PAGE] * 6)[2]
+    standstill = pages.write([b"x" * PAGE] * 60)[2]
+    assert pages.mapped_bytes >= 66 * PAGE
+    pages.release(standstill)
+    assert pages.mapped_bytes <= 3 * (len(needed) + 1) * PAGE
+    assert pages.held == len(needed)

@@ -2,7 +2,7 @@
 
 A worker at 5,000 requests a second with vectors writes 45 MB of them a second. Taken from the heap they leave holes, since
 a piece of the plan has never the size of the one before, and the worker's memory grows for as long as it runs. Pages are
-mapped once and filled to the end, so that as many are held as were ever full at once.
+mapped once and filled to the end, so that no more are mapped than were ever full at once.
 """
 
 from __future__ import annotations
@@ -98,7 +98,10 @@ class Pages:
         return self._next - 1
 
     def _give_back(self, number: int) -> None:
-        if self._pages[number].capacity == self._page_bytes:
-            self._free.append(number)
-        else:
+        """To be used again, unless more than two thirds are free: after a standstill, when much more was held."""
+        if self._pages[number].capacity != self._page_bytes:
             del self._pages[number]
+            return
+        self._free.append(number)
+        while 3 * len(self._free) > 2 * len(self._pages):
+            del self._pages[self._free.pop(0)]

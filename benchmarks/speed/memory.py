@@ -33,7 +33,7 @@ FIELDS = ("VmRSS", "RssAnon", "RssFile", "RssShmem", "VmHWM")
 SETTLE_S = 60.0
 
 
-def read_status(pid: int) -> tuple[int, ...]:
+def read_status(pid: int | str) -> tuple[int, ...]:
     """KiB of each of FIELDS."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     found = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if name in FIELDS}
