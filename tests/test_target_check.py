@@ -17,7 +17,8 @@ from store_process import running_store
 from perfgate.address import Address
 from perfgate.cli.main import main
 from perfgate.dataset import build_dataset
-from perfgate.target_check.check import Data, Order, check
+from perfgate.target_check.check import check
+from perfgate.target_check.order import Data, Order
 from perfgate.target_check.step import State, Step
 from perfgate.targets.load import load_target, target_from_json
 from perfgate.targets.model import Target

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from perfgate.scenario.model import Scenario
-    from perfgate.target_check.check import Data, Order
+    from perfgate.target_check.order import Data, Order
     from perfgate.target_check.step import Step
     from perfgate.targets.model import Target
 
@@ -112,7 +112,7 @@ def _order(arguments: argparse.Namespace, target: Target, directory: Path) -> Or
     from perfgate.address import Address
     from perfgate.cli.common import parse_time
     from perfgate.errors import InputError
-    from perfgate.target_check.check import Order
+    from perfgate.target_check.order import Order
 
     url = None
     if arguments.url is not None:
@@ -136,7 +136,7 @@ def _data(arguments: argparse.Namespace, directory: Path) -> Data:
     from perfgate.dataset import build_dataset
     from perfgate.errors import InputError
     from perfgate.scenario.model import EmbeddingSpec
-    from perfgate.target_check.check import Data
+    from perfgate.target_check.order import Data
 
     scenario = _scenario(arguments)
     if arguments.dim is not None and not 1 <= arguments.dim <= 65_536:

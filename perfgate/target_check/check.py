@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from perfgate_agent.configuration import AgentConfiguration
@@ -19,11 +18,10 @@ from perfgate.dataset import Dataset
 from perfgate.errors import InputError, TargetError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
-from perfgate.scenario.model import Scenario
+from perfgate.target_check.order import Order
 from perfgate.target_check.probe import Prober, judge_answers
 from perfgate.target_check.step import Broken, State, Step, shown_reply, shown_request
 from perfgate.targets.adapter import Adapter, Getter, Preparing, make_adapter
-from perfgate.targets.model import Target
 
 EACH = 40
 """Requests of each operation."""
@@ -32,27 +30,6 @@ UNKNOWN = ~(1 << 40)
 POLL_S = 0.01
 SEARCHES = (Operation.EMBEDDING_SEARCH, Operation.PATTERN_COMPLETION)
 Told = Callable[[Step], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """What is loaded; `other` has vectors of another dimension."""
-
-    scenario: Scenario
-    dataset: Dataset
-    other: Dataset
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What to check. url: a store that runs already and is empty; None: one is started in `directory`."""
-
-    target: Target
-    variant: str
-    data: Data
-    url: Address | None
-    timeout_s: float
-    directory: Path
 
 
 async def check(order: Order, told: Told) -> list[Step]:
