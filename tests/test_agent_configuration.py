@@ -6,11 +6,12 @@ import ipaddress
 from pathlib import Path
 
 import pytest
+import tomli
 from cluster import write_target
 from hypothesis import given
 from hypothesis import strategies as st
 from perfgate_agent.allowed import LOCAL, LOOPBACK, AllowedAddresses
-from perfgate_agent.configuration_file import load_configuration
+from perfgate_agent.configuration_file import AgentFile, LimitsTable, load_configuration
 
 from perfgate.address import Address
 from perfgate.cli.main import main
@@ -169,3 +170,13 @@ def test_sockets_are_admitted_in_their_directory_alone_wherever_links_lead(tmp_p
         assert not allowed.admits(Address.unix(str(path)))
     assert not LOOPBACK.admits(Address.unix(str(stores / "mine"))), "a service loads no socket unless it is told so"
     assert LOCAL.admits(Address.unix(str(stores / "mine")))
+
+
+def test_the_file_that_the_documentation_shows_is_one() -> None:
+    text = (Path(__file__).resolve().parent.parent / "docs" / "security.md").read_text()
+    shown = text.partition("```toml\n")[2].partition("```")[0]
+    file = AgentFile.model_validate(tomli.loads(shown))
+    assert {name for name in LimitsTable.model_fields if name in file.limits.model_fields_set} == set(
+        LimitsTable.model_fields
+    )
+    AllowedAddresses.parse(file.load.addresses or [], "load.addresses")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cluster import environment, write_scenario, write_target
+from cluster import environment, perfgate, write_scenario, write_target
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from perfgate_agent.log_lines import LogLine
 from perfgate_agent.notify import notify
@@ -84,6 +84,33 @@ async def test_a_service_says_when_it_is_ready_and_a_gates_store_runs_on_it(
         process.send_signal(signal.SIGTERM)
         assert (await asyncio.get_running_loop().sock_recv(told, 4096)).startswith(b"STOPPING=1")
         assert await process.wait() == 0
+
+
+async def test_a_run_goes_the_whole_way_over_mutual_tls_and_keeps_no_secret(
+    certified: Certified, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario, out = write_scenario(tmp_path, seconds=1), tmp_path / "out"
+    async with service(certified, tmp_path, drain=0) as (address, _, _):
+        command = [
+            "run",
+            str(scenario),
+            "--target",
+            str(write_target(tmp_path)),
+            "--agents",
+            address,
+            "--out",
+            str(out),
+        ]
+        monkeypatch.setenv("PERFGATE_CERTS", str(certified.observer.ca.parent))
+        refused = await asyncio.to_thread(perfgate, command, tmp_path)
+        assert refused.returncode == 3
+        assert "its role is observer, but controller is needed here" in refused.stderr
+        assert not out.exists(), "what cannot work is refused before anything is made"
+        monkeypatch.setenv("PERFGATE_CERTS", str(certified.controller.ca.parent))
+        done = await asyncio.to_thread(perfgate, command, tmp_path)
+        assert (out / "result.json").exists(), done.stderr
+    written = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert b"PRIVATE" not in written + done.stderr.encode() + done.stdout.encode()
 
 
 async def test_a_draining_service_finishes_the_session_that_runs_and_refuses_others(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -506,3 +507,11 @@ async def test_no_key_and_no_token_of_anybody_is_in_reports_or_logs(
     for text in (shown, caplog.text):
         assert "PRIVATE" not in text
         assert certified.agent.key.read_text().splitlines()[1] not in text
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    root = Path(__file__).resolve().parent
+    named = set(re.findall(r"`(test_\w+)`", (root.parent / "docs" / "security.md").read_text()))
+    there = set(re.findall(r"def (test_\w+)", "".join(path.read_text() for path in root.glob("test_*.py"))))
+    assert len(named) > 25
+    assert named <= there

@@ -23,7 +23,7 @@ EXAMPLE = """example:
 Without --config an agent listens on loopback alone, starts only the targets it is given here, and loads only what is on this
 machine. docs/security.md describes the file."""
 
-DEFAULTS = {"host": "127.0.0.1", "port": 7400, "workers": 1}
+HOST, PORT = "127.0.0.1", 7400
 
 
 def default_cache_dir() -> Path:
@@ -88,15 +88,13 @@ def _from_options(arguments: argparse.Namespace) -> AgentConfiguration:
     from perfgate_agent.configuration import AgentConfiguration, check_cpus, divide_cpus
 
     cache = arguments.cache_dir or default_cache_dir()
-    host, port, workers = (
-        default if getattr(arguments, name) is None else getattr(arguments, name) for name, default in DEFAULTS.items()
-    )
+    workers = 1 if arguments.workers is None else arguments.workers
     worker_cpus, store_cpus = divide_cpus(workers)
     targets = [load_target(path) for path in arguments.target]
     return AgentConfiguration(
         name=arguments.name or socket.gethostname(),
-        host=host,
-        port=port,
+        host=arguments.host or HOST,
+        port=PORT if arguments.port is None else arguments.port,
         cache_dir=cache,
         work_dir=arguments.work_dir or cache / "work",
         workers=workers,

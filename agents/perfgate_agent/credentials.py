@@ -18,9 +18,8 @@ log = logging.getLogger("perfgate.agent")
 def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     """Which no client passes without a certificate of its own. Raises InputError for files that cannot be used."""
     renewal = Renewal(files)
-    return grpc.dynamic_ssl_server_credentials(
-        _configured(files.read()), renewal.fetch, require_client_authentication=True
-    )
+    fetch: Any = renewal.fetch  # the stubs forget that None means: as before
+    return grpc.dynamic_ssl_server_credentials(_configured(files.read()), fetch, require_client_authentication=True)
 
 
 class Renewal:

@@ -33,17 +33,10 @@ class Health:
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What a server is given."""
-        coding = {
-            "request_deserializer": pb.HealthQuestion.FromString,
-            "response_serializer": pb.HealthAnswer.SerializeToString,
-        }
-        return grpc.method_handlers_generic_handler(
-            SERVICE,
-            {
-                "Check": grpc.unary_unary_rpc_method_handler(self.check, **coding),
-                "Watch": grpc.unary_stream_rpc_method_handler(self.watch, **coding),
-            },
-        )
+        read, write = pb.HealthQuestion.FromString, pb.HealthAnswer.SerializeToString
+        check = grpc.unary_unary_rpc_method_handler(self.check, request_deserializer=read, response_serializer=write)
+        watch = grpc.unary_stream_rpc_method_handler(self.watch, request_deserializer=read, response_serializer=write)
+        return grpc.method_handlers_generic_handler(SERVICE, {"Check": check, "Watch": watch})
 
     async def check(self, request: pb.HealthQuestion, context: Any) -> pb.HealthAnswer:
         await admit(context, Role.OBSERVER, Role.CONTROLLER)

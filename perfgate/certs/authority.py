@@ -178,10 +178,8 @@ def party_of(certificate: x509.Certificate) -> Party:
         (name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except (x509.ExtensionNotFound, ValueError) as error:
         raise InputError("the certificate names no party of perfgate's: it was not made by perfgate certs") from error
-    role = role_of(names.get_values_for_type(x509.UniformResourceIdentifier))
+    role, common = role_of(names.get_values_for_type(x509.UniformResourceIdentifier)), str(name.value)
     if role is None:
-        raise InputError(
-            f"the certificate of {name.value} has no role of perfgate's: it was not made by perfgate certs"
-        )
+        raise InputError(f"the certificate of {common} has no role of perfgate's: it was not made by perfgate certs")
     hosts = [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
-    return Party(str(name.value), role, tuple(hosts))
+    return Party(common, role, tuple(hosts))
