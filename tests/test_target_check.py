@@ -76,7 +76,7 @@ async def test_a_good_store_passes_every_step_and_leaves_nothing(tmp_path: Path,
 
 
 @pytest.mark.parametrize(("switches", "changes", "step", "words"), [
-    (["--move-port", "1"], {"start_s": 1.0}, "start", "it moved on from the port it was told"),
+    (["--move-port", "1"], {"start_s": 4.0}, "start", "it moved on from the port it was told"),
     (["--drop-similar", "0.7"], {}, "load", "it drops or merges some (are vectors too similar?)"),
     (["--warm-tier", "0.71"], {"options": {"confidence": 0.7}}, "load", "a tier that ignores the query?"),
     (["--lose-index"], {}, "copy", "set copyable = false in the target file"),
