@@ -26,7 +26,7 @@ from secure_agents import Certified, configured, refusal, serving_agent
 from perfgate import __version__
 from perfgate.address import Address
 from perfgate.certs.authority import Party
-from perfgate.errors import FleetError, InputError
+from perfgate.errors import FleetError, InputError, PerfgateError
 from perfgate.scenario import load_scenario
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment, SegmentKind
@@ -507,6 +507,60 @@ async def test_no_key_and_no_token_of_anybody_is_in_reports_or_logs(
     for text in (shown, caplog.text):
         assert "PRIVATE" not in text
         assert certified.agent.key.read_text().splitlines()[1] not in text
+
+
+async def test_clients_that_say_nothing_or_no_tls_keep_nobody_else_away(agent: str, certified: Certified) -> None:
+    host, _, port = agent.rpartition(":")
+    writers = [(await asyncio.open_connection(host, int(port)))[1] for _ in range(8)]
+    for number, writer in enumerate(writers):
+        writer.write(b"\x16\x03\x01\xff\xff" * number)
+    assert await refusal(agent, certified.controller) == ""
+    for writer in writers:
+        writer.transport.abort()
+
+
+HOSTILE = [
+    pb.Event(intervals=pb.IntervalBatch(intervals=[pb.Interval(lag=pb.Histogram(geometry=77))])),
+    pb.Event(intervals=pb.IntervalBatch(intervals=[pb.Interval(operations=[pb.OperationInterval(operation=99)])])),
+    pb.Event(reply_to=99, failure=pb.Failure(kind="annotations", text="\x1b[2Jgone")),
+    pb.Event(reply_to=99, refused=pb.Refused(reason="\x1b[2Jgone")),
+]
+
+
+class HostileAgent(rpc.AgentServicer):
+    """Behaves until the data are to be prepared; then says `last`."""
+
+    def __init__(self, last: pb.Event) -> None:
+        self._last = last
+
+    async def Describe(self, request: pb.DescribeRequest, context: object) -> pb.Description:
+        return pb.Description(protocol=PROTOCOL, perfgate_version=__version__, name="hostile\x1b[2J", workers=1)
+
+    async def Session(self, commands: AsyncIterator[pb.Command], context: object) -> AsyncIterator[pb.Event]:
+        async for command in commands:
+            if command.WhichOneof("command") == "prepare_data":
+                if self._last.reply_to:
+                    self._last.reply_to = command.id
+                yield self._last
+            else:
+                yield pb.Event(reply_to=command.id, alive=pb.Alive())
+
+
+@pytest.mark.parametrize("last", HOSTILE)
+async def test_an_agent_that_talks_nonsense_is_lost_in_plain_words_and_not_waited_for(
+    tmp_path: Path, last: pb.Event
+) -> None:
+    server = grpc.aio.server()
+    rpc.add_AgentServicer_to_server(HostileAgent(last), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with asyncio.timeout(30), dial([f"127.0.0.1:{port}"], "run") as fleet:
+            with pytest.raises(PerfgateError) as lost:
+                await fleet.host.prepare_data(load_scenario(write_scenario(tmp_path)), 1)
+            assert "\x1b" not in str(lost.value) + fleet.host.name
+    finally:
+        await server.stop(0)
 
 
 def test_every_test_that_the_threat_model_names_exists() -> None:

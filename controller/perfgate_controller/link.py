@@ -103,8 +103,8 @@ class AgentLink:
         if reason := version.mismatch(described.protocol, described.perfgate_version):
             await self._channel.close()
             raise FleetError(f"agent {self.address}: {reason}")
-        self.name, self.workers = described.name, described.workers
-        self.environment = dict(described.environment)
+        self.name, self.workers = _plain(described.name), described.workers
+        self.environment = {_plain(name): _plain(value) for name, value in described.environment.items()}
         self._stream = stub.Session()
         self._reading = asyncio.create_task(self._read())
         hello = pb.Hello(protocol=version.PROTOCOL, perfgate_version=__version__, controller=controller, run=run)
@@ -238,6 +238,9 @@ class AgentLink:
                 self._take(event)
         except grpc.aio.AioRpcError as error:
             reason = f"{error.code().name.lower()}: {error.details()}"
+        except Exception as error:  # of an agent that is broken or hostile: nobody may wait for it for ever
+            reason = f"it said what cannot be understood ({type(error).__name__}: {error}); is it the same perfgate?"
+            self._stream.cancel()
         self._lose(reason)
 
     def _take(self, event: pb.Event) -> None:
@@ -287,8 +290,15 @@ def _reference(scenario: Scenario, seed: int) -> pb.ScenarioRef:
 
 
 def _error(agent: str, failure: pb.Failure) -> PerfgateError:
-    kind = getattr(errors, failure.kind, PerfgateError)
-    return kind(failure.text) if issubclass(kind, PerfgateError) else PerfgateError(f"agent {agent}: {failure.text}")
+    kind, text = getattr(errors, failure.kind, None), _plain(failure.text)
+    if isinstance(kind, type) and issubclass(kind, PerfgateError):
+        return kind(text)
+    return PerfgateError(f"agent {agent}: {text}")
+
+
+def _plain(text: str) -> str:
+    """Without what would move or colour the terminal of whoever reads an agent's words."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def _raise_refusal(agent: str, event: pb.Event) -> None:
@@ -299,4 +309,4 @@ def _raise_refusal(agent: str, event: pb.Event) -> None:
         refused = event.refused
         since = time.strftime("%H:%M:%S", time.localtime(refused.held_since_wall_ns / 1e9))
         who = f": {refused.holder} holds it since {since}" if refused.holder else ""
-        raise FleetError(f"{refused.reason}{who}")
+        raise FleetError(_plain(f"{refused.reason}{who}"))
