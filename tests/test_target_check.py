@@ -11,7 +11,10 @@ import pytest
 from dataset_values import scenario
 from http_target import MEMORY, NEW, ROOT, document
 from perfgate_agent import loader
+from perfgate_agent.configuration import AgentConfiguration
+from perfgate_agent.host import Build, Host
 from perfgate_agent.ports import is_listening
+from perfgate_agent.process import LOOPBACK
 from store_process import running_store
 
 from perfgate.address import Address
@@ -100,6 +103,18 @@ async def test_a_stall_of_minutes_is_caught_by_the_time_for_one_reply(tmp_path: 
 
 async def test_a_warm_tier_does_nothing_to_memories_of_high_confidence(tmp_path: Path, data: Data) -> None:
     assert not failed(await steps_of(target("--warm-tier", "0.71"), data, tmp_path))
+
+
+async def test_a_gate_refuses_a_store_whose_search_is_lost_after_a_restart(tmp_path: Path, data: Data) -> None:
+    host = Host(AgentConfiguration("a", LOOPBACK, 0, tmp_path, tmp_path, 1), tmp_path / "session")
+    build = Build(target("--lose-index"), "default", data.scenario, data.dataset)
+    try:
+        await host.install(build, lambda stage, fraction: None)
+        with pytest.raises(BaseExceptionGroup) as caught:
+            await host.launch([build])
+    finally:
+        await host.close()
+    assert "set copyable = false in the target file" in str(caught.value.exceptions[0])
 
 
 async def test_a_store_that_cannot_serve_copies_passes_when_the_file_says_so(tmp_path: Path, data: Data) -> None:
