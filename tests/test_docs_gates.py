@@ -25,8 +25,15 @@ SHORTER = {"perfgate doctor": "--seconds 1", "perfgate calibrate": "--pairs 8", 
 """Added to a command so that the test ends soon."""
 UNDECIDED_TOO = ("perfgate gate", "perfgate calibrate", "perfgate baseline refresh", "scripts/")
 """They measure; on a busy machine any verdict may come of it."""
-NOTHING_TO_SHOW = ("perfgate bisect", "perfgate certify", "perfgate trend", "perfgate baseline", "perfgate history")
-"""May find nothing in a repository as young as this one, and say so."""
+NOTHING_TO_SHOW = (
+    "perfgate doctor",
+    "perfgate bisect",
+    "perfgate certify",
+    "perfgate trend",
+    "perfgate baseline",
+    "perfgate history",
+)
+"""May find nothing, in a repository as young as this one or on a host as busy, and say so."""
 
 
 def commands(text: str) -> list[str]:
