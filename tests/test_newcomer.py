@@ -98,6 +98,7 @@ def test_a_newcomer_is_gated_with_nothing_but_a_target_file(tmp_path: Path) -> N
     assert search["found"] == search["expected"] > 0
 
 
+@pytest.mark.slow
 def test_a_newcomer_whose_errors_come_with_status_200_is_never_a_pass(tmp_path: Path) -> None:
     small, target = write_scenario(tmp_path, rate=100.0), write_newcomer(tmp_path)
     done = perfgate(
@@ -114,6 +115,7 @@ def test_the_newcomers_file_is_proved_step_by_step(tmp_path: Path) -> None:
     assert "1 preparing steps" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_gate_catches_a_stall_of_a_minute_in_the_candidate(tmp_path: Path) -> None:
     small = write_scenario(tmp_path, rate=400.0)
     target = tmp_path / "freezing.toml"
