@@ -115,7 +115,7 @@ def test_false_alarms_do_not_grow_with_the_number_of_metrics(runs: int) -> None:
 @pytest.mark.slow
 def test_a_percent_a_week_passes_week_on_week_and_stops_at_the_anchor() -> None:
     for host in ("quiet", "typical"):
-        assert row("creep", FEW, host, "week before").cleared > 0.75
+        assert row("creep", FEW, host, "week before").cleared > 0.6
         fifth = row("creep", FEW, host, "anchor of 5 weeks", "margin 5 %")
         assert fifth.cleared < 0.2
         assert fifth.figures["stopped by then %"] > 90
