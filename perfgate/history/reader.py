@@ -63,7 +63,9 @@ def find_id(connection: Connection, wanted: str) -> str:
             f"{wanted!r} is no id of a run: give {_SHORTEST} or more of its digits as perfgate history shows them, or "
             f"`{LAST}`; of a directory perfgate report DIR shows the run"
         )
-    statement = select(run.c.id).where(run.c.id.startswith(wanted)).order_by(run.c.started_wall_ns.desc(), run.c.id).limit(4)
+    statement = (
+        select(run.c.id).where(run.c.id.startswith(wanted)).order_by(run.c.started_wall_ns.desc(), run.c.id).limit(4)
+    )
     found = [str(one) for one in connection.scalars(statement)]
     if not found:
         raise InputError(f"no run {wanted} in the history; perfgate history shows which there are")

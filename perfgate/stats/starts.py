@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from perfgate.stats.variance_bounds import difference_df
 from perfgate.stats.trimmed import ROUNDING, Estimate, trimmed_means
+from perfgate.stats.variance_bounds import difference_df
 
 Floats = NDArray[np.float64]
 
