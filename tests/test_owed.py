@@ -110,7 +110,9 @@ def test_the_exit_code_is_the_worst_of_those_decided(tmp_path: Path, codes: list
 
 
 def test_the_time_goes_to_the_newest_and_what_does_not_fit_is_left_and_said(tmp_path: Path) -> None:
-    now, decided, told = [0], [], []
+    now: list[int] = [0]
+    decided: list[tuple[str | None, int | None]] = []
+    told: list[str] = []
 
     def decide(one: Asked, left_ns: int | None) -> int:
         decided.append((one.debt.first.candidate_commit, left_ns))
