@@ -79,7 +79,7 @@ class Repository:
             index = {"GIT_INDEX_FILE": str(Path(directory) / "index"), **IDENTITY}
             head = self._ask(["rev-parse", "--verify", "HEAD"], top)
             self._ask(["read-tree", "HEAD"], top, index)
-            self._ask(["add", "--all"], top, index)
+            self._ask(["add", "--all", "--", ".", ":(exclude).perfgate"], top, index)
             tree = self._ask(["write-tree"], top, index)
             if tree == self._ask(["rev-parse", "HEAD^{tree}"], top):
                 return Commit(option.lstrip("-"), head, self._ask(["log", "-1", "--format=%s", head]))
