@@ -68,7 +68,7 @@ def test_uncommitted_and_new_files_are_built_but_ignored_ones_are_not(made: Stor
     repository = Repository(made.path)
     made.write(".perfgate/runs/one/result.json", "{}")  # what perfgate itself left there is no change
     assert not repository.snapshot(made.path, "--candidate").dirty
-    made.write(".gitignore", "ignored.txt\n")
+    made.write(".gitignore", "ignored.txt\n.perfgate/\n")
     made.write("ignored.txt", "x")
     made.write("new.txt", "y")
     head, status = made.git("rev-parse", "HEAD"), made.git("status", "--porcelain")

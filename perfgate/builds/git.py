@@ -15,6 +15,7 @@ from perfgate.errors import InputError
 
 MAINS = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 """Where the default base is looked for, the first that exists."""
+OWN_FILES = ".perfgate"
 IDENTITY = {
     f"GIT_{role}_{what}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -79,7 +80,7 @@ class Repository:
             index = {"GIT_INDEX_FILE": str(Path(directory) / "index"), **IDENTITY}
             head = self._ask(["rev-parse", "--verify", "HEAD"], top)
             self._ask(["read-tree", "HEAD"], top, index)
-            self._ask(["add", "--all", "--", ".", ":(exclude).perfgate"], top, index)
+            self._ask(["add", "--all", *self._but_own_files(top)], top, index)
             tree = self._ask(["write-tree"], top, index)
             if tree == self._ask(["rev-parse", "HEAD^{tree}"], top):
                 return Commit(option.lstrip("-"), head, self._ask(["log", "-1", "--format=%s", head]))
@@ -167,6 +168,11 @@ class Repository:
     def _forget(self, place: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
         self._git(["worktree", "prune"])
+
+    def _but_own_files(self, top: Path) -> list[str]:
+        """What perfgate itself leaves in a worktree is no change of it. Git refuses to leave out what it ignores anyway."""
+        ignored = self._run(["check-ignore", "--quiet", OWN_FILES], top).returncode == 0
+        return [] if ignored else ["--", ".", f":(exclude){OWN_FILES}"]
 
     def _remedy(self, asked: str) -> str:
         if self._git(["rev-parse", "--is-shallow-repository"]).stdout.strip() == "true":
