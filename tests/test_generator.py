@@ -103,6 +103,12 @@ def test_steal_on_the_rest_of_the_machine_counts_because_the_store_runs_there() 
     assert "all processor time on the machine of agent agent-1" in reason.text
 
 
+def test_a_worker_that_used_up_its_core_is_busy_and_nobody_else_is_accused() -> None:
+    """The kernel keeps 5 % of a core from real-time work."""
+    (reason,) = worker_faults([worker_load(1, cpu_share=0.95, busiest_share=0.99, waiting_share=0.053)], STANDARD)
+    assert reason.code == "generator_busy"
+
+
 def test_an_ordinary_worker_without_a_core_is_told_of_real_time() -> None:
     (reason,) = worker_faults([worker_load(1, scheduling="ordinary", waiting_share=0.2)], STANDARD)
     assert "CAP_SYS_NICE" in reason.remedy
@@ -119,7 +125,7 @@ def test_a_fault_is_found_just_where_a_threshold_is_crossed(usage: Usage) -> Non
     codes = {reason.code for reason in worker_faults([WorkerLoad("a/1", LATE, LATE, usage)], STANDARD)}
     crossed = {
         "generator_busy": usage.busiest_share > 0.9,
-        "core_wait": (usage.waiting_share or 0) > 0.05,
+        "core_wait": (usage.waiting_share or 0) > 0.05 and min(usage.cpu_share, usage.busiest_share) <= 0.9,
         "steal": max(usage.steal_share, usage.host_steal_share) > 0.05,
         "gc_pause": usage.gc_pauses > 0 and usage.gc_longest_ns > 0,
     }

@@ -155,6 +155,10 @@ def _busy(workers: Sequence[WorkerLoad], policy: Policy) -> Reason | None:
 
 
 def _core_wait(workers: Sequence[WorkerLoad], policy: Policy) -> Reason | None:
+    """Of workers that did not get their core. One that had nearly all of it is named as busy: what it waited for then is the
+    kernel's limit on real-time work (5 % of a core unless sched_rt_runtime_us says otherwise), and no other work's doing."""
+    most = policy.max_worker_cpu
+    workers = [load for load in workers if min(load.usage.cpu_share, load.usage.busiest_share) <= most]
     found = _worst(workers, lambda usage: usage.waiting_share or 0.0, policy.max_core_wait)
     if found is None:
         return None
