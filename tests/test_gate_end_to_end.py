@@ -192,7 +192,7 @@ def test_a_dead_target_is_one_clear_message(tmp_path: Path, cache: Path) -> None
         (["gate", "S", "--target", "T", "--base", "default", "--candidate", "default", "--margin", "-1"], "margin"),
         (["run", "S", "--target", "T", "--agents", "127.0.0.1:9"], "does not answer"),
         (["run", "S", "--target", "T", "--workers", "0"], "--workers"),
-        (["gate"], "required"),
+        (["gate"], "SCENARIO and --target are needed"),
         (["frobnicate"], "invalid choice"),
     ],
 )

@@ -85,9 +85,9 @@ def test_a_run_survives_its_directory_exactly(tmp_path: Path) -> None:
     assert read_result(tmp_path) == (record("run"), None)
 
 
-def test_a_result_leaves_three_files_and_nothing_half_written(tmp_path: Path) -> None:
+def test_a_gate_leaves_four_files_and_nothing_half_written(tmp_path: Path) -> None:
     write_result(tmp_path, *gate(Word.BLOCK))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.md", "result.json", "verdict.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["junit.xml", "report.md", "result.json", "verdict.txt"]
 
 
 def test_the_verdict_file_is_one_line_that_begins_with_the_word(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def serve(options: StoreOptions) -> int:
     Prints one line to stdout when it listens. Raises InputError for a taken port or a wrong data directory.
     """
     time.sleep(options.misbehaviour.start_delay_s)
-    listener = _listen(options.host, options.port + options.misbehaviour.move_port if options.port else 0)
+    listener = _listen_on(options)
     data_dir = None if options.data_dir is None else DataDir(options.data_dir, options.dim)
     spaces = {} if data_dir is None else data_dir.load(options.misbehaviour.lose_index)
     gc.collect()
@@ -44,6 +44,21 @@ def serve(options: StoreOptions) -> int:
     if data_dir is not None:
         data_dir.save(api.spaces)
     return 0
+
+
+def _listen_on(options: StoreOptions) -> socket.socket:
+    """Where it was told to; or, as one that moves on, at the first free port that far beyond."""
+    step = options.misbehaviour.move_port
+    if not step or not options.port:
+        return _listen(options.host, options.port)
+    ports = range(options.port + step, min(2**16, options.port + 101 * step), step)
+    for port in ports:
+        try:
+            return _listen(options.host, port)
+        except InputError:
+            if port == ports[-1]:
+                raise
+    raise InputError(f"--move-port {step}: there is no port so far beyond {options.port}; write less")
 
 
 def _listen(host: str, port: int) -> socket.socket:
