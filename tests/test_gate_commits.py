@@ -8,38 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from cluster import write_scenario
 from repository import StoreRepository, target_file
-
-SCENARIO = """
-name = "tiny"
-[duration]
-total_seconds = 10
-[arrival]
-pattern = "constant"
-rate = 300.0
-[operations]
-recall_weight = 0.5
-embedding_search_weight = 0.5
-[data]
-num_nodes = 200
-embedding_dim = 16
-[gate]
-policy = "quick"
-looks = [2, 3]
-margin = 0.9
-measured_seconds = 0.5
-warmup_seconds = 0.25
-max_lag_p99_ms = 900
-max_worker_cpu = 1
-max_core_wait = 1
-max_steal = 1
-"""
 
 
 def gate(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "tiny.toml").write_text(SCENARIO)
+    scenario = write_scenario(tmp_path)
     return subprocess.run(
-        [sys.executable, "-m", "perfgate", "gate", str(tmp_path / "tiny.toml"), "--target",
+        [sys.executable, "-m", "perfgate", "gate", str(scenario), "--target",
          str(tmp_path / "mystore.toml"), "--out", str(tmp_path / "out"), *words],
         capture_output=True, text=True, timeout=150, check=False, cwd=tmp_path,
     )  # fmt: skip
