@@ -41,7 +41,7 @@ proto: setup ## generate the protobuf modules again
 	@$(PY) hatch_build.py
 
 lock: ## pin the dependencies again (needs uv)
-	uv pip compile -q pyproject.toml --extra store --extra postgres --extra fleet --extra trend --extra dev --generate-hashes --no-emit-index-url \
+	uv pip compile -q pyproject.toml --extra store --extra postgres --extra fleet --extra trend --extra pgvector --extra ssh --extra kubernetes --extra dev --generate-hashes --no-emit-index-url \
 	  --python-version 3.11 --universal --upgrade -o requirements-dev.lock
 
 clean: ## remove what setup and runs have made
