@@ -145,3 +145,14 @@ def test_json_has_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = json.loads(capsys.readouterr().out)
     assert {line["key"] for line in lines} == set(WHY)
     assert all(line["why"] for line in lines)
+
+
+def test_a_simulation_goes_by_a_policy_file_as_a_gate_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wide = policy_file(tmp_path, 'policy = "quick"\nmargin = 0.5\n')
+    asked = ["simulate", "--profile", "quiet", "--truth", "one20", "--runs", "10", "--policy"]
+    assert main([*asked, "quick"]) == 0
+    assert "100 / 0 / 0" in capsys.readouterr().out
+    assert main([*asked, wide]) == 0
+    told = capsys.readouterr().out
+    assert "margin 50 %" in told
+    assert "100 / 0 / 0" not in told

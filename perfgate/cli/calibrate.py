@@ -60,8 +60,8 @@ def add_parser(subparsers: Subparsers) -> None:
     )  # fmt: skip
     parser.add_argument("--time-limit", default=None, metavar="TIME", help="hard stop, as 90s, 15m, 1h")
     parser.add_argument(
-        "--policy", choices=("standard", "quick"), default=None,
-        help="of the gates to come (default: the scenario's [gate], or standard)",
+        "--policy", default=None, metavar="NAME|FILE",
+        help="of the gates to come: standard, quick or a file, see perfgate policy (default: the scenario's [gate])",
     )  # fmt: skip
     add_leak_arguments(parser)
     parser.add_argument(
@@ -116,7 +116,7 @@ def _session(arguments: argparse.Namespace) -> Session:
     from perfgate.cli.calibrate_leak import leak_variant
     from perfgate.cli.common import open_order, parse_time
     from perfgate.errors import InputError
-    from perfgate.gate.policy_load import policy_for
+    from perfgate.gate.policy_choice import choose_policy
     from perfgate.plan import Plan
 
     if not 2 <= arguments.pairs <= MOST_PAIRS:
@@ -128,7 +128,7 @@ def _session(arguments: argparse.Namespace) -> Session:
     variant = order.variant("--variant", arguments.variant)
     mode = {} if arguments.mode is None else {"mode": arguments.mode}
     # Each pair has fresh processes, also where a gate's serve several pairs: how much starts differ is what it borrows.
-    policy = dataclasses.replace(policy_for(order.scenario.gate, arguments.policy, **mode), starts=0)
+    policy = dataclasses.replace(choose_policy(order.scenario.gate, arguments.policy, **mode), starts=0)
     slower = leak_variant(arguments, order, policy)
     slice_ns = slice_length_ns(policy, order.scenario, Plan(order.scenario, order.seed).mean_rate)
     terms = make_terms(order.scenario, order.target.name, variant, order.seed, policy, slice_ns, {})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLE = """examples:
   perfgate simulate --runs 500
   perfgate simulate --policy quick --truth same --truth one20 --runs 2000
+  perfgate simulate --policy nightly.toml --truth same    # what a policy of your own would have said
   perfgate simulate --profile shared --truth same --runs 2000 --json rates.json
   perfgate simulate --mode duet --truth same --truth one10
   perfgate simulate --starts 3,5,10 --runs 400
@@ -68,10 +69,13 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="FILE.svg",
         help="draw how often one operation's change of 0 to 20 %% is blocked, in place of the table",
     )
-    parser.add_argument("--policy", choices=("standard", "quick"), default="standard", help="(default: standard)")
     parser.add_argument(
-        "--mode", choices=("alternation", "duet"), default="alternation",
-        help="duet: both builds loaded at once; a tenth of a change leaks into the other (default: alternation)",
+        "--policy", default="standard", metavar="NAME|FILE",
+        help="standard, quick, or a TOML file of settings, see perfgate policy (default: standard)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mode", choices=("alternation", "duet"), default=None,
+        help="duet: both builds loaded at once; a tenth of a change leaks into the other (default: the policy's)",
     )  # fmt: skip
     parser.add_argument(
         "--starts", default=None, metavar="N,…",
@@ -199,7 +203,7 @@ def _head(policy: Policy, arguments: argparse.Namespace) -> None:
 
 def _policy(arguments: argparse.Namespace, **more: int) -> Policy:
     from perfgate.errors import InputError
-    from perfgate.gate.policy_load import policy_for
+    from perfgate.gate.policy_choice import choose_policy
 
     if not 1 <= arguments.runs <= 1_000_000:
         raise InputError(f"--runs {arguments.runs}: give a number from 1 to 1,000,000")
@@ -212,7 +216,7 @@ def _policy(arguments: argparse.Namespace, **more: int) -> Policy:
     if arguments.processes is not None and not 1 <= arguments.processes <= 256:
         raise InputError(f"--processes {arguments.processes}: give a number from 1 to 256")
     overrides = {"mode": arguments.mode, "margin": arguments.margin, "slice_ms": arguments.slice_ms}
-    return policy_for(
+    return choose_policy(
         {}, arguments.policy, **{key: value for key, value in overrides.items() if value is not None}, **more
     )
 
