@@ -23,6 +23,7 @@ VERBS = {
     "policy": "show a policy: each value, where it comes from and why it is so",
     "doctor": "what regressions this host can and cannot resolve, and what to change",
     "agent": "serve as an agent on a perf-tier host",
+    "fleet": "agents on several hosts as one load generator",
     "certs": "certificates for agents, controllers and observers",
     "target": "write a target file, or prove one step by step",
     "store": "serve the built-in store",
