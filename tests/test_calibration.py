@@ -22,7 +22,7 @@ from perfgate.calibration.resample import resample
 from perfgate.gate.outlook import gate_outlook, seen
 from perfgate.gate.pair_effect import PairEffect, trimmed_ratios
 from perfgate.gate.policy import Policy
-from perfgate.gate.policy_load import QUICK, STANDARD
+from perfgate.gate.policy_load import QUICK, STANDARD, policy_for
 from perfgate.gate.verdict import Word
 from perfgate.report.terminal import make_console, render
 from perfgate.scenario import parse_scenario
@@ -225,6 +225,23 @@ def test_the_outlook_goes_by_the_measured_noise_where_there_is_a_profile() -> No
     sight = next(one for one in outlook.sights if one.operation is SEARCH)
     assert sight.detectable == {"here": seen(POLICY, part.trimmed_sd, 3)}
     assert outlook.longest_ns == 16 * profile.pair_ns
+
+
+def test_where_few_processes_serve_many_pairs_the_outlook_counts_what_starts_add_by_processes() -> None:
+    profile, few = made(), policy_for({}, "quick", starts=4)
+
+    def sees(restart_sd: float, policy: Policy) -> float:
+        parts = [dataclasses.replace(part, restart_sd=restart_sd, trimmed_sd=0.04) for part in profile.components]
+        outlook = gate_outlook(SCENARIO, policy, 1000.0, dataclasses.replace(profile, components=tuple(parts)))
+        return outlook.sights[0].detectable["here"]
+
+    alone = dataclasses.replace(few, starts=0)
+    assert sees(0.0, few) == sees(0.0, alone)
+    all_of_it = 0.04 / math.sqrt(2)
+    wider = 0.04 * math.sqrt(few.looks[-1] / 4)
+    assert sees(all_of_it, few) == pytest.approx(seen(alone, wider, 3))
+    assert sees(0.0, few) < sees(0.01, few) < sees(all_of_it, few)
+    assert sees(0.01, alone) == sees(0.0, alone)
 
 
 def test_the_page_names_what_a_gate_sees_and_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:

@@ -22,7 +22,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from perfgate.calibration.profile import HostProfile
+from perfgate.calibration.profile import Component, HostProfile
 from perfgate.gate.policy import Policy
 from perfgate.operation import Operation
 from perfgate.scenario.model import Scenario
@@ -168,10 +168,19 @@ def _sight(policy: Policy, operation: Operation, rate: float, operations: int, p
     requests = round(rate * policy.measured_ns / NS_PER_S)
     if profile is not None:
         component = profile.component(operation, policy.primary)
-        here = seen(policy, component.trimmed_sd, operations) if component else math.inf
+        here = _seen_here(policy, component, operations) if component else math.inf
         return Sight(operation, requests, {"here": here})
     sees = {host: detectable(policy, requests, restart_sd, operations) for host, restart_sd in RESTART_SD.items()}
     return Sight(operation, requests, sees)
+
+
+def _seen_here(policy: Policy, component: Component, operations: int) -> float:
+    """`seen`, also where each process serves several pairs: what starts add is then divided by processes, not by pairs."""
+    if not policy.starts:
+        return seen(policy, component.trimmed_sd, operations)
+    pairs, restart = policy.looks[-1], 2 * component.restart_sd**2
+    rest = max(0.0, component.trimmed_sd**2 - restart)
+    return _blocked(policy, math.sqrt(restart / policy.starts + rest / pairs), pairs, operations)
 
 
 def _figures(sight: Sight) -> str:
