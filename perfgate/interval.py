@@ -10,6 +10,8 @@ from perfgate.operation import Operation
 from perfgate.outcome import OUTCOMES, Outcome
 from perfgate.plain_state import plain_state
 
+RECALL_STEPS = 10
+"""Shares of the true answers found are counted in tenths, from 0 to 10 of them."""
 FAILED_KEYS_KEPT = 1_000
 """Identities of failed requests an interval keeps for the paired test of errors; counts are never cut."""
 
@@ -23,6 +25,8 @@ class OperationInterval:
     outcomes: how many requests ended each way, by `Outcome` code (length len(OUTCOMES)).
     checked: replies checked deeply; found of expected: true neighbours returned by checked searches (recall@k),
     or the wanted memory by checked recalls.
+    recalls: how many of the checked replies found 0, 1, … 10 tenths (rounded down) of what was expected of them; empty
+    where none was checked, or where it is not known.
     failed: plan indices (Requests.index) of failed requests, at most FAILED_KEYS_KEPT.
     """
 
@@ -33,6 +37,7 @@ class OperationInterval:
     found: int = 0
     expected: int = 0
     failed: tuple[int, ...] = ()
+    recalls: tuple[int, ...] = ()
 
     @classmethod
     def empty(cls) -> OperationInterval:
@@ -66,6 +71,9 @@ class OperationInterval:
             found=sum(part.found for part in parts),
             expected=sum(part.expected for part in parts),
             failed=tuple(sorted(index for part in parts for index in part.failed))[:FAILED_KEYS_KEPT],
+            recalls=tuple(
+                sum(counts) for counts in zip(*(part.recalls for part in parts if part.recalls), strict=True)
+            ),
         )
 
 

@@ -25,6 +25,7 @@ def operation_to_json(part: OperationInterval) -> dict[str, Any]:
         "found": part.found,
         "expected": part.expected,
         "failed": list(part.failed),
+        **({"recalls": list(part.recalls)} if part.recalls else {}),
     }
 
 
@@ -38,6 +39,7 @@ def operation_from_json(data: Mapping[str, Any]) -> OperationInterval:
         found=data["found"],
         expected=data["expected"],
         failed=tuple(data["failed"]),
+        recalls=tuple(data.get("recalls", ())),
     )
 
 

@@ -6,7 +6,7 @@ from histogram_values import of
 from hypothesis import strategies as st
 
 from perfgate.histogram import GEOMETRY, Histogram
-from perfgate.interval import FAILED_KEYS_KEPT, Interval, OperationInterval
+from perfgate.interval import FAILED_KEYS_KEPT, RECALL_STEPS, Interval, OperationInterval
 from perfgate.operation import OPERATIONS
 from perfgate.outcome import OUTCOMES
 
@@ -22,6 +22,7 @@ OPERATION_INTERVALS = st.builds(
     found=COUNT,
     expected=COUNT,
     failed=st.lists(NS, max_size=5).map(sorted).map(tuple),
+    recalls=st.just(()) | st.tuples(*(COUNT for _ in range(RECALL_STEPS + 1))),
 )
 WORKERS = st.sets(st.sampled_from(["agent-1/0", "agent-1/1", "agent-2/0"])).map(sorted).map("+".join)
 INTERVALS = st.builds(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.recorder import Bucket
 
-from perfgate.interval import FAILED_KEYS_KEPT, Interval
+from perfgate.interval import FAILED_KEYS_KEPT, Interval, OperationInterval
 from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import Outcome
 from perfgate.segment import Arm, Segment, SegmentKind
@@ -97,6 +97,18 @@ def test_found_counts_only_where_the_reply_was_checked() -> None:
     one.answered(ended(one, checked=False), GOOD)
     part = closed(one).operations[OPERATIONS[0]]
     assert (part.checked, part.found, part.expected) == (1, 8, 10)
+
+
+def test_each_checked_reply_counts_in_its_tenth_of_the_answers_found() -> None:
+    one = bucket()
+    for found, expected in ((10, 10), (8, 10), (8, 10), (0, 10), (1, 1), (2, 3)):
+        one.answered(ended(one, checked=True), Judgement(Outcome.OK, found=found, expected=expected))
+    one.answered(ended(one, checked=False), GOOD)
+    part = closed(one).operations[OPERATIONS[0]]
+    assert part.recalls == (1, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2)
+    assert OperationInterval.merge([part, part, OperationInterval.empty()]).recalls == tuple(
+        2 * n for n in part.recalls
+    )
 
 
 def test_one_example_a_kind_is_kept_and_failures_are_counted_beyond_the_keys_kept() -> None:

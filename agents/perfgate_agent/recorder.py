@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfgate.histogram import Histogram
-from perfgate.interval import FAILED_KEYS_KEPT, Interval, OperationInterval
+from perfgate.interval import FAILED_KEYS_KEPT, RECALL_STEPS, Interval, OperationInterval
 from perfgate.operation import OPERATIONS
 from perfgate.outcome import OUTCOMES, Outcome
 from perfgate.segment import Segment
@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 class Part:
     """What is recorded of one operation."""
 
-    __slots__ = ("checked", "expected", "failed", "found", "outcomes", "response", "service")
+    __slots__ = ("checked", "expected", "failed", "found", "outcomes", "recalls", "response", "service")
 
     def __init__(self) -> None:
         self.response = array("q")
@@ -33,6 +33,7 @@ class Part:
         self.found = 0
         self.expected = 0
         self.failed: list[int] = []
+        self.recalls = [0] * (RECALL_STEPS + 1)
 
 
 class Bucket:
@@ -88,6 +89,8 @@ class Bucket:
             part.checked += 1
             part.found += judged.found
             part.expected += judged.expected
+            if judged.expected:
+                part.recalls[RECALL_STEPS * min(judged.found, judged.expected) // judged.expected] += 1
         self._end(exchange, Outcome.OK)
 
     def answered_many(
@@ -146,7 +149,7 @@ class Bucket:
             service = Histogram.of(part.service)
             operations[OPERATIONS[code]] = OperationInterval(
                 response, service, tuple(part.outcomes), part.checked, part.found, part.expected,
-                tuple(sorted(part.failed)),
+                tuple(sorted(part.failed)), tuple(part.recalls) if part.expected else (),
             )  # fmt: skip
             yield None
         lag, wait = Histogram.of(self.lag), Histogram.of(self.wait)

@@ -8,7 +8,7 @@ import numpy as np
 
 from perfgate.address import Address
 from perfgate.histogram import Histogram
-from perfgate.interval import Interval, OperationInterval
+from perfgate.interval import RECALL_STEPS, Interval, OperationInterval
 from perfgate.load_report import LoadReport
 from perfgate.operation import OPERATIONS
 from perfgate.outcome import by_code
@@ -64,6 +64,7 @@ def interval_to_wire(interval: Interval) -> pb.Interval:
                 found=part.found,
                 expected=part.expected,
                 failed=part.failed,
+                recalls=part.recalls,
             )
             for name, part in interval.operations.items()
         ],
@@ -92,6 +93,7 @@ def interval_from_wire(message: pb.Interval) -> Interval:
                 found=part.found,
                 expected=part.expected,
                 failed=tuple(part.failed),
+                recalls=_recalls(part),
             )
             for part in message.operations
         },
@@ -100,6 +102,12 @@ def interval_from_wire(message: pb.Interval) -> Interval:
         worker=message.worker,
         examples=tuple(message.examples),
     )
+
+
+def _recalls(message: pb.OperationInterval) -> tuple[int, ...]:
+    if len(message.recalls) not in (0, RECALL_STEPS + 1):
+        raise ValueError(f"recall counted in {len(message.recalls)} steps: install the same perfgate everywhere")
+    return tuple(message.recalls)
 
 
 ADDRESS_FIELDS = tuple(Address.__dataclass_fields__)
