@@ -41,9 +41,9 @@ async def test_a_reply_is_read_whole(answer: Answer, reply: tuple[int, bytes]) -
 @pytest.mark.parametrize(
     ("answer", "error", "words"),
     [
-        (always(b"SSH-2.0-x\r\n\r\n"), ValueError, "not an HTTP reply"),
+        (always(b"SSH-2.0-x\r\n\r\n"), ValueError, "no reply of the protocol"),
         (always(b"HTTP/1.1 200 OK\r\n" + b"x" * 200_000), ValueError, "a head or trailers of more than 65536 bytes"),
-        (always(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), ValueError, "not an HTTP reply"),
+        (always(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), ValueError, "no reply of the protocol"),
         (
             always(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx", close=True),
             ConnectionError,

@@ -1,15 +1,16 @@
-"""One keep-alive HTTP/1.1 connection of the hot path: an asyncio.Protocol with one request at a time."""
+"""One kept connection of the hot path, for protocols of bytes: an asyncio.Protocol with one request at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from time import monotonic_ns
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from perfgate.outcome import Outcome
 from perfgate_agent.exchange import Exchange
-from perfgate_agent.reply_reader import SURPLUS, ReplyReader, Step
+from perfgate_agent.reply import Body
+from perfgate_agent.reply_reader import SURPLUS, Step
 from perfgate_agent.tcp_info import unacknowledged
 
 if TYPE_CHECKING:
@@ -19,16 +20,50 @@ LEAST_UNACKNOWLEDGED = 1024
 """Of a long request only the beginning may have been sent."""
 
 
+class Reader(Protocol):
+    """Tells one reply after the other apart; ReplyReader says it of HTTP/1.1, RespReader of RESP.
+
+    status, keep: of a complete reply, and whether the connection can be used again. received: bytes of the reply so far.
+    outcome, example: why it is BROKEN.
+    """
+
+    status: int
+    keep: bool
+    received: int
+    outcome: Outcome
+    example: str
+
+    def feed(self, data: bytes) -> Step:
+        """Take the next bytes."""
+        ...
+
+    def end(self, orderly: bool = True) -> Step:
+        """The connection has ended; DONE for a reply that lasts until then."""
+        ...
+
+    def take(self) -> Body:
+        """The body of the reply that is complete, and be ready for the next one."""
+        ...
+
+    def give_up(self, outcome: Outcome, example: str) -> Step:
+        """Nothing that still comes can be understood."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """Belongs to one pool. The time of a reply is taken when its last bytes reach this process, before they are
     looked at; that of a reply without a length when the end of the connection does."""
 
     __slots__ = ("_orderly", "_pool", "_reader", "_served", "_transport", "closed", "exchange", "now_ns")
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, reader: Reader) -> None:
         self._pool = pool
         self._transport: asyncio.Transport | None = None
-        self._reader = ReplyReader()
+        self._reader = reader
         self._served = False
         self._orderly = False
         self.exchange: Exchange | None = None
@@ -45,6 +80,7 @@ class Connection(asyncio.Protocol):
         """The connection must be idle."""
         assert self._transport is not None
         self.exchange = exchange
+        assert isinstance(exchange.payload, bytes)
         exchange.sent_ns = monotonic_ns()
         self._transport.write(exchange.payload)
 
@@ -114,7 +150,7 @@ class Connection(asyncio.Protocol):
     def _came_too_late(self, exchange: Exchange) -> bool:
         """The request never reached the other side, as far as the kernel can tell."""
         transport = self._transport
-        if transport is None:
+        if transport is None or not isinstance(exchange.payload, bytes):
             return False
         size = len(exchange.payload)
         if transport.get_write_buffer_size() >= size:

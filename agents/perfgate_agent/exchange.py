@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from perfgate.targets.protocol import Payload
     from perfgate_agent.recorder import Bucket
 
 
@@ -18,7 +19,7 @@ class Exchange:
     __slots__ = ("at_ns", "bucket", "checked", "code", "done_ns", "index", "key", "payload", "sent_ns", "wait_ns")
 
     def __init__(
-        self, at_ns: int, code: int, index: int, key: int, checked: bool, bucket: Bucket | None, payload: bytes
+        self, at_ns: int, code: int, index: int, key: int, checked: bool, bucket: Bucket | None, payload: Payload
     ) -> None:
         self.at_ns = at_ns
         self.code = code

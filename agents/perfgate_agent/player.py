@@ -66,7 +66,8 @@ class Player:
     async def open(self) -> None:
         """Open the first connections."""
         for arm, address in self._part.addresses.items():
-            self._pools[arm] = Pool(address, self._part.connections, self._answered, self._failed)
+            adapter = self._part.adapters[arm]
+            self._pools[arm] = Pool(address, self._part.connections, self._answered, self._failed, adapter)
         await asyncio.gather(*(pool.open_ahead() for pool in self._pools.values()))
         gc.collect()  # here rather than in `play`, which may have little time until the start
 

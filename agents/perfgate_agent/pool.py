@@ -9,12 +9,10 @@ from time import monotonic_ns
 
 from perfgate.address import Address
 from perfgate.outcome import Outcome
-from perfgate_agent.connection import Connection
+from perfgate_agent.dial import AnyConnection, dialer
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.local_limit import LOCAL_ERRORS
 from perfgate_agent.reply import Body
-from perfgate_agent.socket_address import unix_socket
-from perfgate_agent.tls import client_context
 
 OPEN_AHEAD = 8
 CONNECT_S = 5.0
@@ -24,14 +22,17 @@ Failed = Callable[[Exchange, Outcome, str], None]
 
 
 class Pool:
-    """`on_answer` gets complete replies, `on_failure` everything else; each exchange ends exactly once."""
+    """`on_answer` gets complete replies, `on_failure` everything else; each exchange ends exactly once. adapter: says what
+    is spoken; None: HTTP/1.1."""
 
-    def __init__(self, address: Address, limit: int, on_answer: Answered, on_failure: Failed) -> None:
-        self._address, self._limit = address, limit
-        self._tls = client_context(address)
+    def __init__(
+        self, address: Address, limit: int, on_answer: Answered, on_failure: Failed, adapter: object = None
+    ) -> None:
+        self._limit = limit
+        self._dial = dialer(adapter, address)
         self._on_answer, self._on_failure = on_answer, on_failure
-        self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
+        self._idle: list[AnyConnection] = []
+        self._all: set[AnyConnection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._waiting: deque[Exchange] = deque()
         self._closing = False
@@ -97,7 +98,7 @@ class Pool:
             connection.abort()
         await asyncio.sleep(0)
 
-    def answered(self, connection: Connection, exchange: Exchange, status: int, body: Body, keep: bool) -> None:
+    def answered(self, connection: AnyConnection, exchange: Exchange, status: int, body: Body, keep: bool) -> None:
         """Called by a connection; the next request goes out before this reply is looked at."""
         if not keep:
             self.discard(connection)
@@ -111,7 +112,7 @@ class Pool:
         """Called by a connection or the pool itself: the exchange has ended without a reply."""
         self._on_failure(exchange, outcome, example)
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: AnyConnection) -> None:
         """Called by a connection that is closed."""
         if connection in self._all:
             self._all.remove(connection)
@@ -119,7 +120,7 @@ class Pool:
                 self._idle.remove(connection)
             self._replace()
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: AnyConnection) -> None:
         """Close a connection that cannot be used any more, before the next request is given to it."""
         connection.abort()
         self.lost(connection)
@@ -128,7 +129,7 @@ class Pool:
         if self._waiting and not self._closing and len(self._all) + len(self._opening) < self._limit:
             self._open_one()
 
-    def _send_waiting(self, connection: Connection) -> None:
+    def _send_waiting(self, connection: AnyConnection) -> None:
         exchange = self._waiting.popleft()
         connection.send(exchange)
         exchange.wait_ns += exchange.sent_ns
@@ -141,7 +142,7 @@ class Pool:
     async def _open(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_S):
-                connection = await self._connect()
+                connection = await self._dial(self)
         except OSError as error:  # which TimeoutError and ssl.SSLError are, too
             self._refused(error)
             return
@@ -154,19 +155,6 @@ class Pool:
             self._send_waiting(connection)
         else:
             self._idle.append(connection)
-
-    async def _connect(self) -> Connection:
-        """With TLS, the handshake included."""
-        loop, address = asyncio.get_running_loop(), self._address
-        if address.path:
-            endpoint = unix_socket(address.path)
-            return (await loop.create_unix_connection(lambda: Connection(self), sock=endpoint))[1]
-        name = address.certificate_name if self._tls else None
-        return (
-            await loop.create_connection(
-                lambda: Connection(self), address.host, address.port, ssl=self._tls, server_hostname=name
-            )
-        )[1]
 
     def _refused(self, error: OSError) -> None:
         """Of the store's refusals nobody hears who may yet get a connection that is open. A limit of this machine's ends

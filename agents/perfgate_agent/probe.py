@@ -1,12 +1,14 @@
-"""One HTTP exchange outside the hot path, from bytes that an adapter made."""
+"""One exchange of bytes outside the hot path, from those that an adapter made."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 from perfgate.address import Address
 from perfgate.errors import TargetError
+from perfgate_agent.connection import Reader
 from perfgate_agent.content import BadContent
 from perfgate_agent.reply import plain
 from perfgate_agent.reply_reader import ReplyReader, Step
@@ -15,17 +17,19 @@ from perfgate_agent.tls import client_context, distrust
 PIECE = 64 * 1024
 
 
-async def exchange(address: Address, request: bytes, timeout_s: float) -> tuple[int, bytes]:
-    """Send one request on a connection of its own; returns (status, decoded body).
+async def exchange(
+    address: Address, request: bytes, timeout_s: float, new_reader: Callable[[], Reader] = ReplyReader
+) -> tuple[int, bytes]:
+    """Send one request on a connection of its own; returns (status, decoded body). new_reader: of the protocol's replies.
 
     Raises TargetError for a TLS handshake that fails, which trying again does not mend; OSError (incl. TimeoutError)
-    when nobody answers; ValueError for what is no HTTP reply.
+    when nobody answers; ValueError for what is no reply of the protocol.
     """
     async with asyncio.timeout(timeout_s):
         reader, writer = await _connect(address)
         try:
             writer.write(request)
-            return await _reply(reader)
+            return await _reply(reader, new_reader())
         finally:
             writer.close()
 
@@ -42,8 +46,7 @@ async def _connect(address: Address) -> tuple[asyncio.StreamReader, asyncio.Stre
         raise TargetError(distrust(address, error)) from error
 
 
-async def _reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    reply = ReplyReader()
+async def _reply(reader: asyncio.StreamReader, reply: Reader) -> tuple[int, bytes]:
     while True:
         data = await reader.read(PIECE)
         step = reply.feed(data) if data else reply.end()
@@ -52,12 +55,12 @@ async def _reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         if step is Step.BROKEN:
             if not data:
                 raise ConnectionResetError(f"{reply.outcome.label}: {reply.example}")
-            raise ValueError(f"not an HTTP reply: {reply.outcome.label}: {reply.example}")
+            raise ValueError(f"no reply of the protocol: {reply.outcome.label}: {reply.example}")
         if not data:
             raise ConnectionResetError("connection closed before the first byte of the reply")
 
 
-def _content(reply: ReplyReader) -> tuple[int, bytes]:
+def _content(reply: Reader) -> tuple[int, bytes]:
     status = reply.status
     try:
         return status, plain(reply.take())
