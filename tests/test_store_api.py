@@ -149,6 +149,8 @@ def test_a_wrong_memory_is_refused_and_not_stored(
         ("GET", "/recall?query=a&max_results=x", None, {}, 400),
         ("GET", "/recall?query=a&max_results=nan", None, {}, 400),
         ("GET", "/recall?query=a&max_results=0", None, {}, 400),
+        ("GET", f"/recall?embedding={quote(str(vector(0)))}&ef=nan", None, {}, 400),
+        ("GET", f"/recall?embedding={quote(str(vector(0)))}&ef=-1", None, {}, 400),
         ("GET", "/recall?query=" + "a" * 65_600, None, {}, 414),
         ("GET", "/recall?query=" + "a" * 200_000, None, {}, 414),
         ("GET", "/nobody", None, {}, 404),
@@ -180,6 +182,14 @@ def test_requests_in_one_packet_are_answered_in_order(store: StoreProcess) -> No
     assert [part[:3] for part in received.split(b"HTTP/1.1 ")[1:]] == [b"200", b"404", b"200"]
 
 
+def recall_share(store: StoreProcess, dataset: Dataset, effort: int) -> float:
+    found = 0
+    for query in range(0, 200, 4):
+        question = f"embedding={bytes(dataset.encoded_query(query)).decode()}&max_results=10&ef={effort}"
+        found += len(set(store.recall(question, "truth")) & {node_id(node) for node in dataset.truth[query]})
+    return found / (10 * 50)
+
+
 def test_searches_find_the_true_neighbours_while_memories_are_stored(store: StoreProcess, dataset: Dataset) -> None:
     def load(numbers: range, name: Any, text: Any, encoded: Any) -> None:
         memories = [
@@ -199,5 +209,8 @@ def test_searches_find_the_true_neighbours_while_memories_are_stored(store: Stor
         ids = store.recall(f"embedding={bytes(dataset.encoded_query(query)).decode()}&max_results=10", "truth")
         found += len(set(ids) & {node_id(node) for node in dataset.truth[query]})
     assert found >= 0.95 * 10 * 50
+    shares = {effort: recall_share(store, dataset, effort) for effort in (1, 500)}
+    assert shares[1] < shares[500]
+    assert shares[500] > 0.99
     for node in range(0, 2_000, 97):
         assert store.recall(f"query={quote(dataset.query_text(node))}", "truth")[0] == node_id(node)

@@ -42,7 +42,7 @@ def edited(old: str, new: str) -> str:
 
 def test_what_is_left_out_has_its_documented_default(tmp_path: Path) -> None:
     target = load(tmp_path, GOOD)
-    assert target.options == {"confidence": 0.95, "threshold": 0.25, "max_results": 10, "space": "default"}
+    assert target.options == {"confidence": 0.95, "threshold": 0.25, "max_results": 10, "space": "default", "ef": 0}
     assert target.operations == {Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH}
     assert target.variants == {"new": ("--data", "{data_dir}")}
     assert target.host is not None

@@ -20,6 +20,7 @@ MAX_BODY = 3 * 1024 * 1024
 _MEMORIES = "/api/v1/memories/"
 _VIVID = 0.7
 _MOST_RESULTS = 100
+_MOST_EFFORT = 100_000
 _SPACE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Distort = Callable[[MemorySpace, Hits], Hits]
@@ -185,7 +186,10 @@ class Api:
         except orjson.JSONDecodeError:
             raise Refusal(400, "INVALID_EMBEDDING", "embedding must be a JSON list of numbers") from None
         space, vector = self._space(request), self._vector(numbers)
-        return self._results(request, space, space.search_embedding(vector, _limit(request)))
+        effort = _number(request, "ef", 0)
+        if not 0 <= effort <= _MOST_EFFORT:
+            _refuse_number("ef", str(effort))
+        return self._results(request, space, space.search_embedding(vector, _limit(request), int(effort)))
 
     def _results(self, request: Request, space: MemorySpace, hits: Hits) -> Reply:
         threshold = _number(request, "threshold", -1.0)

@@ -54,8 +54,8 @@ class MemorySpace:
     def search_text(self, query: str, limit: int) -> Hits:
         return self._texts.search(query, self._memories, limit)
 
-    def search_embedding(self, vector: NDArray[np.float32], limit: int) -> Hits:
-        return self._vectors.search(vector, limit)
+    def search_embedding(self, vector: NDArray[np.float32], limit: int, effort: int = 0) -> Hits:
+        return self._vectors.search(vector, limit, effort)
 
     def save(self, directory: Path) -> None:
         directory.mkdir(parents=True)

@@ -32,10 +32,12 @@ class VectorIndex:
     def remove(self, slot: int) -> None:
         self._index.remove(slot)
 
-    def search(self, vector: NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
-        """(slot, cosine) of about the nearest vectors, nearest first."""
+    def search(self, vector: NDArray[np.float32], limit: int, effort: int = 0) -> list[tuple[int, float]]:
+        """(slot, cosine) of about the nearest vectors, nearest first. effort: how many candidates are kept on the way; 0:
+        as many as usual."""
         if not len(self._index):
             return []
+        self._index.expansion_search = max(effort, limit) if effort else _EXPANSION_SEARCH
         found = self._index.search(vector, limit, threads=1)
         return list(zip(found.keys.tolist(), (1.0 - found.distances).tolist(), strict=True))
 

@@ -30,6 +30,7 @@ class EngramAdapter:
         self._spaces = [self._space_line(number) for number in range(dataset.spaces)]
         self._tail = f"&max_results={int(options['max_results'])}&threshold={float(options['threshold']):g}".encode()
         self._results = int(options["max_results"])
+        self._effort = b"&ef=%d" % int(options["ef"]) if options.get("ef") else b""
 
     def encode(self, operation: Operation, key: int, index: int) -> bytes:
         data = self._dataset
@@ -39,7 +40,7 @@ class EngramAdapter:
             return self._recall(b"query=" + _quoted(data.recall_text(key)), data.recall_space(key))
         # Square brackets are not allowed in a query as they are (RFC 3986).
         numbers = b"".join((b"embedding=%5B", data.encoded_query(key)[1:-1], b"%5D"))
-        return self._recall(numbers, data.space(key))
+        return self._recall(numbers + self._effort, data.space(key))
 
     def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
         if status != (201 if operation is Operation.STORE else 200):

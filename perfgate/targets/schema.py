@@ -119,6 +119,21 @@ class Build(Table):
         return artifacts
 
 
+class Search(Table):
+    """Which option trades recall for time; see perfgate.targets.facts."""
+
+    parameter: str = Field(min_length=1, examples=["ef"])
+    values: Annotated[list[int | float | str], Field(min_length=1, max_length=50, examples=[[16, 32, 64, 128]])]
+    applies: Literal["request", "load"] = "request"
+
+
+class About(Table):
+    version: str = Field(default="", max_length=200, examples=["1.2.3"])
+    version_command: list[str] = Field(default=[], examples=[["mystore", "--version"]])
+    durability: str = Field(default="", max_length=500, examples=["synced once a second: a second may be lost"])
+    licence: str = Field(default="", max_length=200, examples=["Apache-2.0"])
+
+
 class TargetFile(Table):
     """Of any adapter; what `options` holds is checked by the adapter's own form."""
 
@@ -131,6 +146,8 @@ class TargetFile(Table):
     tls: Tls = Tls()
     build: Build | None = None
     variants: dict[str, Variant] = {}
+    search: Search | None = None
+    about: About = About()
 
 
 class EngramOptions(Table):
@@ -139,6 +156,7 @@ class EngramOptions(Table):
     threshold: float = Field(default=0.5, ge=0, le=1, examples=[0.5])
     max_results: int = Field(default=10, ge=1, le=100, examples=[10])
     space: Annotated[str, AfterValidator(header_text)] = Field(default="default", examples=["default"])
+    ef: int = Field(default=0, ge=0, le=100_000, examples=[64])  # of the built-in store; 0: not sent
 
 
 class EngramFile(TargetFile):
