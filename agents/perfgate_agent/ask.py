@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from perfgate.address import Address
-from perfgate.targets.adapter import Adapter
 from perfgate.targets.protocol import Call, Calling, Payload
 from perfgate_agent.dial import reader_of
 from perfgate_agent.probe import exchange
 
 
-async def ask(adapter: Adapter, address: Address, request: Payload, timeout_s: float) -> tuple[int, bytes]:
+async def ask(adapter: object, address: Address, request: Payload, timeout_s: float) -> tuple[int, bytes]:
     """Send one request on a connection of its own; returns (status, decoded body).
 
     Raises TargetError for a TLS handshake that fails, which trying again does not mend; OSError (incl. TimeoutError)

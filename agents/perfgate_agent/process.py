@@ -16,8 +16,8 @@ from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.targets.adapter import Adapter
 from perfgate.targets.model import HostSpec
+from perfgate_agent.ask import ask
 from perfgate_agent.ports import descendants, is_listening, listeners, listening_ports
-from perfgate_agent.probe import exchange
 
 POLL_S = 0.02
 PRIORITY = "-5"
@@ -134,7 +134,7 @@ class StoreProcess:
             return False
         self.check_owner()
         try:
-            status, _ = await exchange(self.start.address, adapter.alive_request(), 2.0)
+            status, _ = await ask(adapter, self.start.address, adapter.alive_request(), 2.0)
         except (OSError, ValueError):
             return False
         return status < 300

@@ -7,7 +7,7 @@ from perfgate.errors import TargetError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
 from perfgate.targets.adapter import Adapter
-from perfgate_agent.probe import exchange
+from perfgate_agent.ask import ask
 
 SAMPLES = 10
 LEAST_SHARE = 0.25
@@ -57,7 +57,7 @@ class _Asker:
         """(found, expected, why so few)."""
         request = self._adapter.encode(operation, key, 0)
         try:
-            status, body = await exchange(self._address, request, REQUEST_S)
+            status, body = await ask(self._adapter, self._address, request, REQUEST_S)
         except (OSError, ValueError) as error:
             reason = str(error) or type(error).__name__
             raise TargetError(

@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perfgate_agent.probe import exchange
+from perfgate_agent.ask import ask
 
 from perfgate.address import Address
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
 from perfgate.target_check.step import State, Step, shown_reply, shown_request
 from perfgate.targets.adapter import Adapter
+from perfgate.targets.protocol import Payload
 
 TOGETHER = 4
 GOOD_SHARE, LEAST_SHARE = 0.9, 0.5
@@ -44,10 +45,10 @@ class Prober:
     address: Address
     timeout_s: float
 
-    async def raw(self, request: bytes) -> tuple[int, bytes]:
+    async def raw(self, request: Payload) -> tuple[int, bytes]:
         """Raises OSError saying how long nothing came, and ValueError."""
         try:
-            return await exchange(self.address, request, self.timeout_s)
+            return await ask(self.adapter, self.address, request, self.timeout_s)
         except TimeoutError:
             wait = f"{self.timeout_s:g} s"
             raise OSError(f"no answer within {wait}: the store stalls, or needs longer (--timeout)") from None

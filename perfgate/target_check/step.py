@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from perfgate.targets.protocol import Call, Payload
+from perfgate.targets.resp import decode
+
 SHOWN_BYTES = 240
 
 
@@ -36,10 +39,19 @@ class Broken(Exception):
         self.step = step
 
 
-def shown_request(request: bytes) -> str:
-    """The first line of a request and its body, shortened."""
+def shown_request(request: Payload) -> str:
+    """The first line of a request and its body, shortened; of another protocol, its beginning."""
+    if isinstance(request, Call):
+        return str(request)
+    if request[:1] == b"*":
+        return " ".join(_shown_part(part) for part in decode(request))
     head, _, body = request.partition(b"\r\n\r\n")
     return _short(head.partition(b"\r\n")[0]) + (f"  {_short(body)}" if body else "")
+
+
+def _shown_part(part: bytes) -> str:
+    """One word of a command."""
+    return _short(part) if part.isascii() and part.decode("ascii").isprintable() else f"({len(part):,} bytes)"
 
 
 def shown_reply(status: int, body: bytes) -> str:

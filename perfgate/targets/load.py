@@ -16,12 +16,15 @@ from perfgate.scenario.locate import find_line
 from perfgate.scenario.messages import explain, show, suggest
 from perfgate.targets.http_schema import HttpFile, find_faults, http_requests
 from perfgate.targets.model import BuildSpec, HostSpec, Target, TlsTerms
+from perfgate.targets.redis_schema import RedisFile
 from perfgate.targets.registry import ADAPTERS
 from perfgate.targets.requests_model import HttpRequests
 from perfgate.targets.schema import Build, EngramFile, Host, HttpGetFile, TargetFile
 from perfgate.units import seconds_to_ns
 
-FORMS: Mapping[str, type[TargetFile]] = {"engram": EngramFile, "http": HttpFile, "http_get": HttpGetFile}
+FORMS: Mapping[str, type[TargetFile]] = {
+    "engram": EngramFile, "http": HttpFile, "http_get": HttpGetFile, "redis": RedisFile,
+}  # fmt: skip
 """The form of a target file by its adapter; the names are those of perfgate.targets.registry."""
 
 

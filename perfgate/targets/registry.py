@@ -28,6 +28,11 @@ ADAPTERS: Mapping[str, AdapterKind] = {
         factory="HttpTemplateAdapter",
         operations=frozenset(Operation),  # of these, those that the file has requests for
     ),
+    "redis": AdapterKind(
+        module="perfgate.targets.redis_vectors",
+        factory="RedisVectorsAdapter",
+        operations=frozenset({Operation.STORE, Operation.EMBEDDING_SEARCH}),
+    ),
     "http_get": AdapterKind(
         module="perfgate.targets.http_get",
         factory="HttpGetAdapter",
