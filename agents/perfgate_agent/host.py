@@ -16,10 +16,11 @@ from perfgate.errors import TargetError
 from perfgate.scenario.model import Scenario
 from perfgate.targets.adapter import Adapter, make_adapter
 from perfgate.targets.model import HostSpec, Target
+from perfgate_agent.ask import ask
 from perfgate_agent.configuration import AgentConfiguration, share_cpus
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.ports import free_ports
-from perfgate_agent.probe import exchange
+from perfgate_agent.prepare import learn
 from perfgate_agent.process import LOOPBACK, Start, StoreProcess, fill_command, start_process
 from perfgate_agent.samples import find_samples
 
@@ -108,7 +109,7 @@ class Host:
         finally:
             await process.stop()
             self.processes.pop(handle)
-        size = sum(path.stat().st_size for path in data.rglob("*") if path.is_file())
+        size = await asyncio.to_thread(directory_bytes, data)
         installed = Installed(report.count, size, process.start_ns, report.duration_ns, reused=False)
         self._installed[key] = (data, installed)
         return installed
@@ -146,7 +147,9 @@ class Host:
         process = await self._start(build, data, port, place / "store.log", handle, cpus)
         address = process.start.address
         adapter = build.adapter(address)
-        if not build.spec.copyable:
+        if build.spec.copyable:
+            await learn(adapter, address)
+        else:
             await load_nodes(adapter, address, build.scenario.data.num_nodes, build.spec.load_connections)
         await self._verify_count(build, process, adapter)
         if build.spec.copyable:  # what is loaded anew has been verified with it
@@ -214,7 +217,7 @@ class Host:
 
     async def _verify_count(self, build: Build, process: StoreProcess, adapter: Adapter) -> None:
         try:
-            count = adapter.read_count(*await exchange(process.start.address, adapter.encode_count(), 10.0))
+            count = adapter.read_count(*await ask(adapter, process.start.address, adapter.encode_count(), 10.0))
         except (OSError, ValueError) as error:
             raise TargetError(f"the fresh store on {process.start.place} could not be counted: {error}") from error
         expected = build.scenario.data.num_nodes
@@ -238,6 +241,11 @@ def _ports(builds: Sequence[Build]) -> list[tuple[int, int]]:
     free = free_ports(2 * len(builds)) if any(build.second_port for build in builds) else free_ports(len(builds))
     seconds = iter(free[len(builds) :])
     return [(port, next(seconds) if build.second_port else 0) for port, build in zip(free, builds, strict=False)]
+
+
+def directory_bytes(directory: Path) -> int:
+    """Of all files in it, as they are on the disk: holes in them count nothing."""
+    return sum(path.lstat().st_blocks * 512 for path in directory.rglob("*") if path.is_file())
 
 
 def _key(build: Build) -> tuple[str, str, str]:

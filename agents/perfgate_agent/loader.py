@@ -11,11 +11,12 @@ from perfgate.address import Address
 from perfgate.errors import TargetError
 from perfgate.outcome import Outcome
 from perfgate.targets.adapter import Adapter, BatchLoader
+from perfgate.targets.protocol import Payload
+from perfgate_agent.ask import ask
 from perfgate_agent.content import BadContent
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.pool import Pool
-from perfgate_agent.prepare import prepare
-from perfgate_agent.probe import exchange
+from perfgate_agent.prepare import finish, learn, prepare
 from perfgate_agent.reply import Body, plain
 from perfgate_agent.samples import find_samples
 
@@ -25,10 +26,12 @@ SETTLE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class LoadingReport:
-    """What the store holds afterwards, and how long it took."""
+    """What the store holds afterwards, and how long it took; finish_ns of that for what followed loading: an index that was
+    built and awaited."""
 
     count: int
     duration_ns: int
+    finish_ns: int = 0
 
 
 class Loader:
@@ -44,7 +47,7 @@ class Loader:
         self._progress = progress
         self._connections = connections
         self._batch = adapter.load_batch if isinstance(adapter, BatchLoader) else 1
-        self._pool = Pool(address, connections, self._answered, self._failed)
+        self._pool = Pool(address, connections, self._answered, self._failed, adapter)
         self._next = self._done = 0
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -52,6 +55,7 @@ class Loader:
         """Raises TargetError saying which memory was refused, and with what words."""
         began = time.monotonic_ns()
         await prepare(self._adapter, self._address)
+        await learn(self._adapter, self._address)
         watch = asyncio.ensure_future(self._watch())
         try:
             for _ in range(min(self._connections, self._num_nodes)):
@@ -61,10 +65,13 @@ class Loader:
             watch.cancel()
             await self._pool.close()
         count = await self._count()
+        finishing = time.monotonic_ns()
+        await finish(self._adapter, self._address)
+        finish_ns = time.monotonic_ns() - finishing
         if problem := await find_samples(self._adapter, self._address, self._num_nodes):
             raise TargetError(f"{self._num_nodes} memories were loaded, but {problem}")
         self._progress(1.0)
-        return LoadingReport(count, time.monotonic_ns() - began)
+        return LoadingReport(count, time.monotonic_ns() - began, finish_ns)
 
     def _submit(self) -> None:
         if self._next < self._num_nodes:
@@ -128,9 +135,9 @@ class Loader:
                 )
             await asyncio.sleep(0.1)
 
-    async def _ask(self, request: bytes) -> tuple[int, bytes]:
+    async def _ask(self, request: Payload) -> tuple[int, bytes]:
         try:
-            return await exchange(self._address, request, REQUEST_S)
+            return await ask(self._adapter, self._address, request, REQUEST_S)
         except (OSError, ValueError) as error:
             reason = str(error) or type(error).__name__
             raise TargetError(f"the store at {self._address} stopped answering while loading: {reason}") from error

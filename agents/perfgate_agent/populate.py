@@ -11,8 +11,9 @@ from perfgate.errors import InputError, TargetError
 from perfgate.scenario.model import Scenario
 from perfgate.targets.adapter import Preparing, make_adapter
 from perfgate.targets.model import Target
+from perfgate_agent.ask import ask
 from perfgate_agent.loader import load_nodes
-from perfgate_agent.probe import exchange
+from perfgate_agent.prepare import learn
 from perfgate_agent.samples import find_samples
 
 LOAD_CONNECTIONS = 8
@@ -43,10 +44,11 @@ async def populate(store: RunningStore, progress: Callable[[float], None]) -> Po
     expected = store.scenario.data.num_nodes
     unprepared = isinstance(adapter, Preparing) and bool(adapter.preparations())
     try:
-        status, body = await exchange(store.address, adapter.encode_count(), 10.0)
+        await ask(adapter, store.address, adapter.alive_request(), 10.0)
         try:
-            count = adapter.read_count(status, body)
-        except ValueError:
+            await learn(adapter, store.address)
+            count = adapter.read_count(*await ask(adapter, store.address, adapter.encode_count(), 10.0))
+        except (TargetError, ValueError):
             if not unprepared:
                 raise
             count = 0  # without its schema there is nothing to count; loading makes it, and counts again

@@ -12,6 +12,7 @@ import socket
 import sys
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 import uvloop
@@ -23,20 +24,26 @@ from perfgate.plan import Plan
 from perfgate.scenario import scenario_from_json
 from perfgate.targets.adapter import make_adapter
 from perfgate.targets.load import target_from_json
+from perfgate.units import NS_PER_S
 from perfgate_agent.messages import (
+    Began,
     Failed,
     Finished,
     IntervalMessage,
+    LanesTaken,
     Message,
+    Permit,
     Prepare,
     Ready,
     StartAt,
     Stop,
+    TakeLanes,
     frame,
     read_message,
 )
 from perfgate_agent.part import Part
 from perfgate_agent.players import AnyPlayer, make_player
+from perfgate_agent.prepare import learn
 
 
 class Worker:
@@ -65,12 +72,21 @@ class Worker:
         if isinstance(message, Prepare):
             await self._give_up()
             self._player = None
-            player = make_player(prepare(message, self._name), self._emit)
+            part = prepare(message, self._name)
+            for arm, address in part.addresses.items():
+                await learn(part.adapters[arm], address)
+            player = make_player(part, self._emit)
             await player.open()
             self._player = player
             self._say(Ready())
         elif isinstance(message, StartAt) and self._player is not None:
+            if message.permit_ns is not None:
+                self._player.permit(message.permit_ns)
             self._playing = asyncio.ensure_future(self._play(self._player, message.monotonic_ns))
+        elif isinstance(message, Permit) and self._player is not None:
+            self._player.permit(message.until_ns)
+        elif isinstance(message, TakeLanes) and self._player is not None:
+            self._say(LanesTaken(self._player.take_lanes(message.lanes, message.from_ns)))
         elif isinstance(message, Stop) and self._player is not None:
             self._player.stop()
 
@@ -83,11 +99,16 @@ class Worker:
                 await playing
 
     async def _play(self, player: AnyPlayer, start_ns: int) -> None:
+        strike = asyncio.get_running_loop().call_later(
+            max(0, start_ns - monotonic_ns()) / NS_PER_S, lambda: self._say(Began(monotonic_ns()))
+        )
         try:
             report = await player.play(start_ns)
         except Exception as error:  # the agent must hear of it, whatever it is
             self._say(Failed(f"{type(error).__name__}: {error}"))
             raise
+        finally:
+            strike.cancel()
         self._say(Finished(report))
 
     def _emit(self, interval: Interval) -> None:

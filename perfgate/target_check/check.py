@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from perfgate_agent.configuration import AgentConfiguration
-from perfgate_agent.host import Build, Host
+from perfgate_agent.host import Build, Host, directory_bytes
 from perfgate_agent.loader import load_nodes
+from perfgate_agent.prepare import learn
 from perfgate_agent.process import LOOPBACK, StoreProcess
 from perfgate_agent.samples import find_samples
 
@@ -21,7 +22,8 @@ from perfgate.outcome import Outcome
 from perfgate.target_check.order import Order
 from perfgate.target_check.probe import Prober, judge_answers
 from perfgate.target_check.step import Broken, State, Step, shown_reply, shown_request
-from perfgate.targets.adapter import Adapter, Getter, Preparing, make_adapter
+from perfgate.targets.adapter import Adapter, Finishing, Getter, Learning, NotLearned, Preparing, make_adapter
+from perfgate.targets.protocol import Payload
 
 EACH = 40
 """Requests of each operation."""
@@ -61,7 +63,7 @@ async def _started(order: Order, tell: Told) -> None:
         tell(Step("start", State.OK, _described(process)))
         data, address = process.start.data_dir, process.start.address
         await _Check(order, address, tell).prove()
-        tell(await _stop(process))
+        tell(await _stop(process, data))
         host.processes.pop(handle)
         tell(await _copied(host, build, data, order))
     finally:
@@ -80,7 +82,7 @@ async def _step(name: str, work: Awaitable[tuple[int, StoreProcess]]) -> tuple[i
         raise Broken(Step(name, State.FAILED, str(error))) from error
 
 
-async def _stop(process: StoreProcess) -> Step:
+async def _stop(process: StoreProcess, data: Path) -> Step:
     status, killed = await process.stop()
     spec = process.start.spec
     if killed:
@@ -89,7 +91,9 @@ async def _stop(process: StoreProcess) -> Step:
             "stop_grace_seconds, if its data must survive"
         )
         return Step("stop", State.WARNING, text)
-    return Step("stop", State.OK, f"ended with status {status} after SIG{spec.stop_signal}")
+    size = directory_bytes(data) / 1e6
+    left = f"; its directory holds {size:.1f} MB" if size else ""
+    return Step("stop", State.OK, f"ended with status {status} after SIG{spec.stop_signal}{left}")
 
 
 async def _copied(host: Host, build: Build, data: Path, order: Order) -> Step:
@@ -100,6 +104,7 @@ async def _copied(host: Host, build: Build, data: Path, order: Order) -> Step:
     try:
         _, process = await host.start(build, copy_of=data)
         adapter = build.adapter(process.start.address)
+        await learn(adapter, process.start.address)
         prober = Prober(adapter, process.start.address, order.timeout_s)
         request = adapter.encode_count()
         status, body = await prober.raw(request)
@@ -157,6 +162,7 @@ class _Check:
     async def _empty(self) -> None:
         """A store that is not told its schema yet may have nothing to count."""
         prepares = isinstance(self._adapter, Preparing) and self._adapter.preparations()
+        prepares = prepares or (isinstance(self._adapter, Learning) and self._adapter.questions())
         if self._order.target.adapter == "http_get" or prepares:
             return
         request = self._adapter.encode_count()
@@ -166,7 +172,7 @@ class _Check:
             raise Broken(Step("empty", State.FAILED, text, step.sent, step.received))
         self._tell(step)
 
-    async def _counted(self, name: str, request: bytes) -> tuple[int, Step]:
+    async def _counted(self, name: str, request: Payload) -> tuple[int, Step]:
         sent, received = shown_request(request), ""
         try:
             status, body = await self._prober.raw(request)
@@ -179,7 +185,7 @@ class _Check:
     async def _load(self) -> None:
         host, number = self._order.target.host, self._data.num_nodes
         connections = host.load_connections if host is not None else 8
-        sent = shown_request(self._adapter.encode_load(0))
+        sent = self._load_shown()
         try:
             async with asyncio.timeout(max(60.0, 6 * self._order.timeout_s)):
                 report = await load_nodes(self._adapter, self._prober.address, number, connections)
@@ -188,8 +194,17 @@ class _Check:
             raise Broken(Step("load", State.FAILED, text, sent)) from error
         steps = len(self._adapter.preparations()) if isinstance(self._adapter, Preparing) else 0
         prepared = f"{steps} preparing steps; " if steps else ""
-        text = f"{prepared}{report.count} memories in {report.duration_ns / 1e9:.2f} s, counted and found again"
-        self._tell(Step("load", State.OK, text, sent))
+        text = f"{prepared}{report.count} memories in {report.duration_ns / 1e9:.2f} s"
+        if isinstance(self._adapter, Finishing) and self._adapter.finishing():
+            text += f", of them {report.finish_ns / 1e9:.2f} s until what follows loading was done"
+        self._tell(Step("load", State.OK, f"{text}, counted and found again", sent or self._load_shown()))
+
+    def _load_shown(self) -> str:
+        """A load request; nothing as long as it holds what only the store knows."""
+        try:
+            return shown_request(self._adapter.encode_load(0))
+        except NotLearned:
+            return ""
 
     async def _operations(self) -> None:
         nodes, queries = self._data.num_nodes, len(self._data.queries)
@@ -222,7 +237,7 @@ class _Check:
             state = State.OK if good else State.FAILED
             self._tell(Step("store, recall", state, text, answer.sent, answer.received))
 
-    async def _get(self, name: str, request: bytes, key: int, there: bool) -> Step:
+    async def _get(self, name: str, request: Payload, key: int, there: bool) -> Step:
         assert isinstance(self._adapter, Getter)
         sent, received = shown_request(request), ""
         try:
@@ -244,6 +259,10 @@ class _Check:
     async def _dimension(self) -> None:
         """A vector of another dimension must be refused."""
         prober = self._probing(self._order.data.other, self._prober.address)
+        try:
+            await learn(prober.adapter, self._prober.address)
+        except TargetError as error:
+            raise Broken(Step("wrong dimension", State.FAILED, str(error))) from error
         for operation in (Operation.STORE, *SEARCHES[:1]):
             if operation not in prober.adapter.operations:
                 continue

@@ -1,4 +1,4 @@
-"""The seam to stores: an adapter turns (operation, key) into bytes ahead of time, and a reply into a judgement."""
+"""The seam to stores: an adapter turns (operation, key) into a request ahead of time, and a reply into a judgement."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfgate.dataset import Dataset
+from perfgate.errors import MeasurementError
 from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import Outcome
 from perfgate.requests import Requests
 from perfgate.targets.model import Target
+from perfgate.targets.protocol import Payload
 from perfgate.targets.registry import ADAPTERS
 
 
@@ -63,14 +65,15 @@ EncodedBlock = tuple[bytes, NDArray[np.uint64], NDArray[np.uint32]]
 
 class Adapter(Protocol):
     """One store at one address. `encode` runs ahead of a request's time, `judge` after its time is taken; neither
-    may block. All `encode…` methods give complete HTTP/1.1 requests."""
+    may block. All `encode…` methods give complete requests of its protocol: HTTP/1.1, unless it says otherwise (see
+    perfgate.targets.protocol)."""
 
     @property
     def operations(self) -> frozenset[Operation]:
         """What the target can be asked for."""
         ...
 
-    def encode(self, operation: Operation, key: int, index: int) -> bytes:
+    def encode(self, operation: Operation, key: int, index: int) -> Payload:
         """key and index as in perfgate.requests.Requests."""
         ...
 
@@ -82,11 +85,11 @@ class Adapter(Protocol):
         """Of its good replies; `judge(..., deep=False)` must be GOOD for every reply of this shape."""
         ...
 
-    def encode_load(self, node: int) -> bytes:
+    def encode_load(self, node: int) -> Payload:
         """Store node `node` of the data set before a run."""
         ...
 
-    def encode_load_batch(self, nodes: Sequence[int]) -> bytes | None:
+    def encode_load_batch(self, nodes: Sequence[int]) -> Payload | None:
         """The same for several at once; None where the store has no way to do that."""
         ...
 
@@ -94,7 +97,7 @@ class Adapter(Protocol):
         """Empty when a load request succeeded, otherwise what the store said."""
         ...
 
-    def encode_count(self) -> bytes:
+    def encode_count(self) -> Payload:
         """Ask how many memories there are."""
         ...
 
@@ -102,7 +105,7 @@ class Adapter(Protocol):
         """Raises ValueError for a reply that holds no count."""
         ...
 
-    def alive_request(self) -> bytes:
+    def alive_request(self) -> Payload:
         """Any status below 300 in reply means that the store is ready."""
         ...
 
@@ -112,6 +115,15 @@ class BlockEncoder(Protocol):
     """An adapter that can do many requests at once cheaper than one by one."""
 
     def encode_block(self, block: Requests) -> EncodedBlock:
+        """The same bytes as `encode` gives for each."""
+        ...
+
+
+@runtime_checkable
+class EachEncoder(Protocol):
+    """An adapter that encodes a row of requests cheaper than one by one, but not at once."""
+
+    def encode_each(self, block: Requests) -> Iterator[bytes]:
         """The same bytes as `encode` gives for each."""
         ...
 
@@ -130,7 +142,7 @@ class BatchLoader(Protocol):
 class Preparing(Protocol):
     """An adapter whose store must be told something (a schema) before it is loaded."""
 
-    def preparations(self) -> list[bytes]:
+    def preparations(self) -> Sequence[Payload]:
         """Requests to be sent one after the other."""
         ...
 
@@ -140,10 +152,49 @@ class Preparing(Protocol):
 
 
 @runtime_checkable
+class Learning(Protocol):
+    """An adapter whose store makes up names of its own (the id of a collection), which requests must hold. Whoever makes
+    such an adapter asks the store once, before anything else but readiness and preparations."""
+
+    def questions(self) -> Sequence[Payload]:
+        """Requests to be sent one after the other."""
+        ...
+
+    def learn(self, number: int, status: int, body: bytes) -> None:
+        """Remember what the reply to question `number` says. Raises ValueError for one that does not."""
+        ...
+
+
+class NotLearned(MeasurementError):
+    """A request was asked for that holds what has not been learned yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastStep:
+    """A request that follows loading, and is repeated until its reply says that it is done, or timeout_ns is over."""
+
+    request: Payload
+    timeout_ns: int
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """An adapter whose store is not ready to be measured when all is loaded: an index is built, a queue is worked off."""
+
+    def finishing(self) -> list[LastStep]:
+        """In order."""
+        ...
+
+    def finished(self, number: int, status: int, body: bytes) -> str:
+        """Empty when step `number` is done, otherwise what is not yet. Raises ValueError for what waiting does not mend."""
+        ...
+
+
+@runtime_checkable
 class Getter(Protocol):
     """An adapter that can ask for one memory by its id."""
 
-    def encode_get(self, key: int) -> bytes | None:
+    def encode_get(self, key: int) -> Payload | None:
         """key: a node, or below 0 ~index of a memory stored during a run. None where the target has no way to ask."""
         ...
 
@@ -163,10 +214,12 @@ def encode_block(adapter: Adapter, block: Requests) -> EncodedBlock:
 
 
 def encode_each(adapter: Adapter, block: Requests) -> Iterator[bytes]:
-    """One request of a block after the other."""
+    """One request of a block after the other, of an adapter whose requests are bytes."""
+    if isinstance(adapter, EachEncoder):
+        return adapter.encode_each(block)
     encode = adapter.encode
     rows = zip(block.operation.tolist(), block.key.tolist(), block.index.tolist(), strict=True)
-    return (encode(OPERATIONS[code], key, index) for code, key, index in rows)
+    return (cast(bytes, encode(OPERATIONS[code], key, index)) for code, key, index in rows)
 
 
 def make_adapter(target: Target, dataset: Dataset, host: str, port: int) -> Adapter:

@@ -16,7 +16,8 @@ from perfgate.scenario.tables import Table
 from perfgate.targets import pieces
 from perfgate.targets.reply_path import compile_path
 from perfgate.targets.requests_model import HttpRequests, IdForm, RequestSpec, content_type
-from perfgate.targets.schema import TargetFile, header_text
+from perfgate.targets.schema import Seconds, TargetFile, header_text
+from perfgate.units import seconds_to_ns
 
 OUTCOMES = {
     "bad_status": Outcome.BAD_STATUS, "wrong_answer": Outcome.WRONG_ANSWER, "timeout": Outcome.TIMEOUT,
@@ -26,11 +27,14 @@ ALWAYS = ("space", "k", "dim")
 OF_A_REQUEST: Mapping[str, tuple[str, ...]] = {
     "store": ("id", "text", "vector"), "recall": ("text", "id"), "embedding_search": ("vector",),
     "pattern_completion": ("vector",), "load": ("id", "text", "vector"), "get": ("id",), "count": (), "health": (),
-    "prepare": (),
+    "prepare": (), "learn": (), "finish": ("nodes",),
 }  # fmt: skip
 """Placeholders beside ALWAYS and the file's own options."""
 OF_A_BATCH = ("items",)
-SAMPLES: Mapping[str, str] = {"id": "1", "text": "some words", "vector": "[0.5]"}
+STEPS = ("prepare", "learn", "finish")
+UNLEARNED = ("health", "prepare", "learn")
+"""Requests that are sent before anything has been learned."""
+SAMPLES: Mapping[str, str] = {"id": "1", "text": "some words", "vector": "[0.5]", "nodes": "1"}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OPTION = re.compile(r"[a-z][a-z0-9_]*")
 Fault = tuple[tuple[str, ...], str]
@@ -112,6 +116,15 @@ class Count(Request):
     count: str = Field(examples=["result.count"])
 
 
+class Learn(Request):
+    take: dict[str, str] = Field(min_length=1, examples=[{"collection": "id"}])
+
+
+class Finish(Request):
+    until: dict[str, str | int | float | bool] = Field(default={}, examples=[{"status.queue": 0}])
+    timeout_seconds: Seconds = 600.0
+
+
 class Requests(Table):
     store: Store | None = None
     recall: Search | None = None
@@ -131,6 +144,13 @@ class HttpFile(TargetFile):
     ids: IdForm = "text"
     requests: Requests
     prepare: list[Request] = []
+    learn: list[Learn] = []
+    finish: list[Finish] = []
+
+    @property
+    def learned(self) -> list[str]:
+        """Names of what is learned."""
+        return [name for step in self.learn for name in step.take]
 
     def listed(self) -> Iterator[tuple[tuple[str, ...], str, Request]]:
         """(where it stands, its name, what it says) of every request."""
@@ -138,14 +158,16 @@ class HttpFile(TargetFile):
             request = getattr(self.requests, name)
             if request is not None:
                 yield ("requests", name), name, request
-        for number, step in enumerate(self.prepare):
-            yield ("prepare", str(number)), "prepare", step
+        for name in STEPS:
+            for number, step in enumerate(getattr(self, name)):
+                yield (name, str(number)), name, step
 
 
 def http_requests(checked: HttpFile) -> HttpRequests:
     """What the file says, frozen."""
-    named = {name: _spec(request) for _, name, request in checked.listed() if name != "prepare"}
-    return HttpRequests(named, tuple(map(_spec, checked.prepare)), checked.ids)
+    named = {name: _spec(request) for _, name, request in checked.listed() if name not in STEPS}
+    prepare, learn, finish = (tuple(map(_spec, getattr(checked, name))) for name in STEPS)
+    return HttpRequests(named, prepare, checked.ids, learn, finish)
 
 
 def find_faults(checked: HttpFile) -> Iterator[Fault]:
@@ -159,7 +181,9 @@ def find_faults(checked: HttpFile) -> Iterator[Fault]:
 
 def _spec(request: Request) -> RequestSpec:
     other: dict[str, Any] = {
-        name: getattr(request, name) for name in ("count", "item", "separator") if hasattr(request, name)
+        name: getattr(request, name)
+        for name in ("count", "item", "separator", "take", "until")
+        if hasattr(request, name)
     }
     lists: dict[str, Any] = {
         name: tuple(getattr(request, name)) for name in ("ids", "scores", "missing") if hasattr(request, name)
@@ -173,6 +197,7 @@ def _spec(request: Request) -> RequestSpec:
         success=tuple(request.success),
         errors={key: OUTCOMES[value] for key, value in request.errors.items()},
         batch=batch,
+        timeout_ns=seconds_to_ns(request.timeout_seconds) if isinstance(request, Finish) else 0,
         **other,
         **lists,
     )
@@ -180,6 +205,7 @@ def _spec(request: Request) -> RequestSpec:
 
 def _faults_of_templates(where: tuple[str, ...], name: str, request: Request, checked: HttpFile) -> Iterator[Fault]:
     constants = [*ALWAYS, *(option for option in checked.options if option not in ALWAYS)]
+    constants += [] if name in UNLEARNED else checked.learned
     own = OF_A_REQUEST[name]
     item = request.item if isinstance(request, Load) else ""
     known = [*(OF_A_BATCH if item else own), *constants]
@@ -202,7 +228,7 @@ def _known(allowed: list[str]) -> str:
 
 
 def _not_json(text: str, item: str, checked: HttpFile) -> str:
-    constants = {**checked.options, "dim": 1}
+    constants = {**dict.fromkeys(checked.learned, "1"), **checked.options, "dim": 1}
     samples = {name: sample.encode() for name, sample in SAMPLES.items()}
     samples["items"] = b"".join(
         part if isinstance(part, bytes) else samples[part.text] for part in pieces.fill(item, constants, "json")
@@ -221,9 +247,10 @@ def _not_json(text: str, item: str, checked: HttpFile) -> str:
 
 
 def _faults_of_paths(where: tuple[str, ...], request: Request) -> Iterator[Fault]:
-    for field in ("ids", "scores", "count"):
+    for field in ("ids", "scores", "count", "take", "until"):
         given = getattr(request, field, ())
-        for text in [given] if isinstance(given, str) else given:
+        paths = given.values() if field == "take" and given else given
+        for text in [paths] if isinstance(paths, str) else paths:
             try:
                 compile_path(text)
             except ValueError as error:
@@ -244,6 +271,13 @@ def _faults_of_errors(where: tuple[str, ...], request: Request) -> Iterator[Faul
 
 def _faults_of_the_whole(checked: HttpFile) -> Iterator[Fault]:
     requests = checked.requests
+    taken = {*SAMPLES, *OF_A_BATCH, *ALWAYS, *checked.options}
+    for name in checked.learned:
+        if name in taken or not _OPTION.fullmatch(name) or checked.learned.count(name) > 1:
+            yield (
+                ("learn",),
+                f"takes {show(name)}: give it a name of small letters, digits and '_' that nothing else has",
+            )
     if requests.store is None and requests.load is None:
         yield ("requests",), "has neither store nor load: perfgate must load the data; add [requests.load]"
     for name, needed in (

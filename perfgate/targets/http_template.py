@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
 import orjson
 
 from perfgate.dataset import Dataset
@@ -13,10 +12,11 @@ from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import Outcome
 from perfgate.requests import Requests
 from perfgate.targets import pieces
-from perfgate.targets.adapter import GOOD, EncodedBlock, Judgement, Shape, wrong_answer
+from perfgate.targets.adapter import GOOD, Judgement, LastStep, NotLearned, Shape, wrong_answer
+from perfgate.targets.http_steps import Steps
 from perfgate.targets.ids import Ids
 from perfgate.targets.model import Target
-from perfgate.targets.pieces import Bytes, Encode, Part, Scalar, Source
+from perfgate.targets.pieces import Bytes, Encode, Name, Part, Scalar, Source
 from perfgate.targets.reply_reader import ReplyReader
 from perfgate.targets.requests_model import RequestSpec, content_type
 
@@ -34,27 +34,37 @@ class HttpTemplateAdapter:
         self._host = f"{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
         self._k = int(target.options["k"])
         self._specs = target.requests.named
-        self._prepare = target.requests.prepare
         self._ids = Ids(target.requests.id_form)
         self._readers = {name: ReplyReader(name, spec) for name, spec in self._specs.items()}
-        self._operations = {one: (self._readers[one.value], self._encoder(one)) for one in self.operations}
+        self._by_operation = {one: self._readers[one.value] for one in self.operations}
+        self._learned: list[dict[str, Scalar]] = [{} for _ in range(dataset.spaces)]
+        told = {name for spec in target.requests.learn if names_space(spec) for name in spec.take}
+        self._of_a_space = frozenset(("space", *told))
+        self._prepare = self._steps("prepare", target.requests.prepare)
+        self._learn = self._steps("learn", target.requests.learn)
+        self._finish = self._steps("finish", target.requests.finish)
+        if self._learn.each:
+            self._encode, self._load, self._get = {}, _not_learned, None
+        else:
+            self._compile_all()
+
+    def _compile_all(self) -> None:
+        """Once everything is known that stands in the requests."""
+        self._encode = {one: self._encoder(one) for one in self.operations}
         self._load = self._loading()
         self._get = self._one("get", {"id": self._id}) if "get" in self._specs else None
 
     def encode(self, operation: Operation, key: int, index: int) -> bytes:
-        return self._operations[operation][1](key, index)
+        return self._encode[operation](key, index)
 
-    def encode_block(self, block: Requests) -> EncodedBlock:
-        """All requests of a block as bytes."""
-        table = {code: self._operations[one][1] for code, one in enumerate(OPERATIONS) if one in self._operations}
+    def encode_each(self, block: Requests) -> Iterator[bytes]:
+        """One after the other, so that there is never more than one in memory."""
+        table = {code: self._encode[one] for code, one in enumerate(OPERATIONS) if one in self._encode}
         rows = zip(block.operation.tolist(), block.key.tolist(), block.index.tolist(), strict=True)
-        encoded = [table[code](key, index) for code, key, index in rows]
-        sizes = np.fromiter(map(len, encoded), dtype=np.uint32, count=len(encoded))
-        ends = np.cumsum(sizes, dtype=np.uint64)
-        return b"".join(encoded), ends - sizes, sizes
+        return (table[code](key, index) for code, key, index in rows)
 
     def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
-        reader = self._operations[operation][0]
+        reader = self._by_operation[operation]
         if status not in reader.success:
             return reader.failure(status, body)
         if not deep:
@@ -76,7 +86,7 @@ class HttpTemplateAdapter:
         return Judgement(Outcome.OK, found=len(wanted.intersection(ids[: self._k])), expected=len(wanted))
 
     def shape(self, operation: Operation) -> Shape:
-        reader = self._operations[operation][0]
+        reader = self._by_operation[operation]
         return Shape(reader.usual, reader.first)
 
     def encode_load(self, node: int) -> bytes:
@@ -86,7 +96,7 @@ class HttpTemplateAdapter:
     def load_batch(self) -> int:
         """How many memories a load request may hold. Requests that name their memory space hold those of one."""
         spec = self._load_spec
-        apart = self._dataset.spaces > 1 and names_space(spec)
+        apart = self._dataset.spaces > 1 and self._goes_to_a_space(spec)
         return 1 if apart else spec.batch
 
     def encode_load_batch(self, nodes: Sequence[int]) -> bytes | None:
@@ -97,10 +107,10 @@ class HttpTemplateAdapter:
 
     def encode_count(self) -> bytes:
         spec = self._specs["count"]
-        if self._dataset.spaces > 1 and names_space(spec):
+        if self._dataset.spaces > 1 and self._goes_to_a_space(spec):
             raise InputError(
-                f"requests.count names {{space}}, but the scenario has data.memory_spaces = {self._dataset.spaces}: one "
-                "request must count them all; leave {space} out and let count reach all of them"
+                f"requests.count names {{space}}, or what is learned of one, but the scenario has data.memory_spaces = "
+                f"{self._dataset.spaces}: one request must count them all; leave {{space}} out and let count reach all of them"
             )
         return self._one("count", {})(0, 0)
 
@@ -112,17 +122,33 @@ class HttpTemplateAdapter:
 
     def preparations(self) -> list[bytes]:
         """Of `[[prepare]]`, in order; a step that names {space} once for each."""
-        steps: list[bytes] = []
-        for spec in self._prepare:
-            spaces = self._dataset.spaces if names_space(spec) else 1
-            steps.extend(self._compile(spec, {}, space)(0, 0) for space in range(spaces))
-        return steps
+        return self._encoded(self._prepare)
 
     def prepared(self, number: int, status: int, body: bytes) -> str:
         """Empty when preparation `number` succeeded, otherwise what the store said."""
-        counts = [self._dataset.spaces if names_space(spec) else 1 for spec in self._prepare]
-        which = int(np.searchsorted(np.cumsum(counts), number, side="right"))
-        return ReplyReader(f"prepare.{which}", self._prepare[which]).problem(status, body)
+        return self._prepare.problem(number, status, body)
+
+    def questions(self) -> list[bytes]:
+        """Of `[[learn]]`, in order."""
+        return self._encoded(self._learn)
+
+    def learn(self, number: int, status: int, body: bytes) -> None:
+        """Take what the reply to question `number` says into the requests. Raises ValueError for one that does not."""
+        spec, space = self._learn.each[number]
+        taken = self._learn.taken(number, status, body)
+        for known in [self._learned[space]] if self._goes_to_a_space(spec) else self._learned:
+            known.update(taken)
+        if number == len(self._learn.each) - 1:
+            self._compile_all()
+
+    def finishing(self) -> list[LastStep]:
+        """Of `[[finish]]`, in order."""
+        requests = self._encoded(self._finish)
+        return [LastStep(one, spec.timeout_ns) for one, (spec, _) in zip(requests, self._finish.each, strict=True)]
+
+    def finished(self, number: int, status: int, body: bytes) -> str:
+        """Empty when step `number` holds, otherwise what does not yet. Raises ValueError for a failure."""
+        return self._finish.awaited(number, status, body, self._dataset.num_nodes)
 
     def encode_get(self, key: int) -> bytes | None:
         """Ask for one memory by its id; key as of a recall. None where the target has no such request."""
@@ -199,10 +225,22 @@ class HttpTemplateAdapter:
     def _constants(self, space: int) -> Mapping[str, Scalar]:
         name = str(self._options["space"])
         named = name if self._dataset.spaces == 1 else f"{name}-{space}"
-        return {**self._options, "space": named, "dim": self._dataset.dim}
+        known = {"space": named, "dim": self._dataset.dim, "nodes": self._dataset.num_nodes}
+        return {**self._options, **self._learned[space], **known}
+
+    def _goes_to_a_space(self, spec: RequestSpec) -> bool:
+        """Whether the request itself, and not an item in it, goes to one memory space."""
+        texts = (spec.path, spec.body, *spec.headers.values())
+        return any(not self._of_a_space.isdisjoint(pieces.names(text)) for text in texts)
+
+    def _steps(self, name: str, specs: Sequence[RequestSpec]) -> Steps:
+        return Steps(name, specs, self._dataset.spaces, self._goes_to_a_space)
+
+    def _encoded(self, steps: Steps) -> list[bytes]:
+        return [self._compile(spec, {}, space)(0, 0) for spec, space in steps.each]
 
     def _compile(self, spec: RequestSpec, sources: Mapping[str, Source], space: int) -> Encode:
-        """The request to one memory space."""
+        """The request to one memory space. Raises NotLearned where it holds what is not known yet."""
         constants = self._constants(space)
         kind = content_type(spec)
         head: list[Part] = [
@@ -218,9 +256,15 @@ class HttpTemplateAdapter:
         else:
             head.append(b"Content-Length: 0\r\n\r\n" if spec.method in WITH_BODY else b"\r\n")
         body = pieces.fill(spec.body, constants, "query" if kind == pieces.FORM else "json")
+        if any(isinstance(part, Name) and part.text not in sources for part in (*head, *body)):
+            _not_learned(())
         return pieces.encoder(head, body, sources)
 
 
+def _not_learned(nodes: Sequence[int]) -> bytes:
+    raise NotLearned("the requests hold what only the store knows, and it has not been asked: [[learn]] comes first")
+
+
 def names_space(spec: RequestSpec) -> bool:
-    """Whether the request itself, and not an item in it, goes to one memory space."""
+    """Whether the request itself, and not an item in it, says which memory space it goes to."""
     return any("space" in pieces.names(part) for part in (spec.path, spec.body, *spec.headers.values()))

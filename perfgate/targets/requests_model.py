@@ -17,7 +17,8 @@ class RequestSpec:
 
     success: statuses, the usual one first. ids, scores: of the results, best first. count: of numbers, which are added.
     errors: status or path -> what a reply with it comes to. missing: statuses that say that there is no such memory.
-    item, separator, batch: a body with {items} holds up to `batch` of them.
+    item, separator, batch: a body with {items} holds up to `batch` of them. take: placeholder -> path to its value.
+    until: path -> what must stand there before the next step; it is asked again for up to timeout_ns.
     """
 
     method: str
@@ -33,16 +34,22 @@ class RequestSpec:
     item: str = ""
     separator: str = ","
     batch: int = 1
+    take: Mapping[str, str] = field(default_factory=dict)
+    until: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    timeout_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequests:
-    """All requests of a target whose adapter is `http`: by name (an operation's, or load, get, count, health), and the
-    steps before loading. id_form: what ids look like on the wire."""
+    """All requests of a target whose adapter is `http`: by name (an operation's, or load, get, count, health), the steps
+    before loading, those that learn what the store made up itself, and those after loading. id_form: what ids look like
+    on the wire."""
 
     named: Mapping[str, RequestSpec]
     prepare: tuple[RequestSpec, ...]
     id_form: IdForm
+    learn: tuple[RequestSpec, ...] = ()
+    finish: tuple[RequestSpec, ...] = ()
 
 
 def content_type(spec: RequestSpec) -> str:
