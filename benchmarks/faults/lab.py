@@ -1,0 +1,361 @@
+"""Agents with mutual TLS on hosts of their own, a store on another, the controller on one more; and what is left of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from perfgate_agent.raw import VARIABLE, Rows, read_raw
+
+from benchmarks.faults.network import ROOT, Host, Network, network
+from perfgate.certs.authority import Authority, Party
+from perfgate.errors import InputError
+from perfgate.interval import Interval
+from perfgate.interval_log import read_intervals
+from perfgate.trust.role import Role
+
+AGENT_PORT, STORE_PORT = 7400, 7432
+READY_S = 60.0
+DIM = 16
+SCENARIO = """
+name = "{name}"
+[duration]
+total_seconds = {seconds}
+[arrival]
+pattern = "{pattern}"
+rate = {rate}
+[operations]
+store_weight = 0.35
+recall_weight = 0.35
+embedding_search_weight = 0.3
+[data]
+num_nodes = {nodes}
+embedding_dim = {dim}
+[connection]
+connections = {connections}
+timeout_seconds = {timeout_s}
+[gate]
+policy = "quick"
+looks = [2, 3]
+margin = 0.9
+measured_seconds = 1
+warmup_seconds = 0.25
+max_lag_p99_ms = 900
+max_worker_cpu = 1
+max_core_wait = 1
+max_steal = 1
+"""
+AGENT = """
+name = "{name}"
+workers = 1
+work_dir = "{work}"
+cache_dir = "{cache}"
+[listen]
+host = "{address}"
+port = {port}
+drain_seconds = {drain}
+[tls]
+directory = "{certs}"
+[host]
+targets = ["{target}"]
+[load]
+addresses = ["10.77.0.0/24", "127.0.0.0/8"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a scenario file here says."""
+
+    seconds: float = 6.0
+    rate: float = 200.0
+    nodes: int = 400
+    connections: int = 200
+    timeout_s: float = 2.0
+    pattern: str = "constant"
+    name: str = "lab"
+
+
+@dataclass(slots=True)
+class AgentProcess:
+    """An agent that has said that it is ready. raw: where its workers keep each request as it was."""
+
+    host: Host
+    process: subprocess.Popen[str]
+    raw: Path
+    log: Path
+
+    @property
+    def where(self) -> str:
+        return f"{self.host.address}:{AGENT_PORT}"
+
+    def send(self, number: signal.Signals) -> None:
+        """To the agent alone; its workers and stores are processes of their own."""
+        self.process.send_signal(number)
+
+    def workers(self) -> list[int]:
+        """Process numbers of its load workers."""
+        return [pid for pid, words in self.host.processes().items() if "perfgate_agent.worker_process" in words]
+
+    def stores(self) -> list[int]:
+        return [pid for pid, words in self.host.processes().items() if "perfgate.store" in words]
+
+    def leftovers(self) -> dict[int, str]:
+        """What runs on its host but itself."""
+        return {pid: words for pid, words in self.host.processes().items() if pid != self.process.pid}
+
+    def recorded(self) -> Rows:
+        """Every request that its workers have put into an interval."""
+        return read_raw(self.raw)
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a command line ended. out: its run's directory. seconds: how long it took."""
+
+    code: int
+    stdout: str
+    stderr: str
+    out: Path
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        return self.stdout + self.stderr
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """result.json; empty where there is none."""
+        path = self.out / "result.json"
+        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    def intervals(self) -> list[Interval]:
+        """What the controller wrote down as it came."""
+        try:
+            return [interval for _, interval in read_intervals(self.out / "intervals.jsonl")]
+        except InputError:
+            return []
+
+    @property
+    def kept(self) -> int:
+        """Requests in them."""
+        return sum(interval.total for interval in self.intervals())
+
+
+@dataclass(slots=True)
+class Running:
+    """A command line under way."""
+
+    process: subprocess.Popen[str]
+    out: Path
+    began: float
+    host: Host
+    words: list[str] = field(default_factory=list)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def await_load(self, seconds: float = 0.0, deadline_s: float = READY_S) -> None:
+        """Until intervals have come in from so many seconds of the measured load."""
+        end = time.monotonic() + deadline_s
+        while self.process.poll() is None and time.monotonic() < end:
+            for interval in Ended(0, "", "", self.host.path(self.out), 0).intervals():
+                if interval.segment == 1 and interval.end_ns - interval.start_ns and self._at(interval) >= seconds:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"no load: {self.end(1)}")
+
+    def _at(self, interval: Interval) -> float:
+        return (interval.end_ns - self.first_ns(interval)) / 1e9
+
+    def first_ns(self, interval: Interval) -> int:
+        """Where the measured load begins on the run's clock."""
+        return WARMUP_NS
+
+    def end(self, deadline_s: float) -> Ended:
+        """Wait for its end; one that goes on beyond the deadline hangs, and is killed."""
+        try:
+            stdout, stderr = self.process.communicate(timeout=deadline_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            stdout, stderr = self.process.communicate()
+            raise AssertionError(f"hangs: not at its end after {deadline_s} s more; it said {stdout}{stderr}") from None
+        return Ended(self.process.returncode, stdout, stderr, self.out, time.monotonic() - self.began)
+
+
+WARMUP_NS = 500_000_000
+
+
+class Lab:
+    """Made by `lab`."""
+
+    def __init__(self, made: Network, directory: Path) -> None:
+        self.network = made
+        self.directory = directory
+        self.authority = Authority(directory / "authority")
+        self.authority.make()
+        self.controller_certs = self.authority.issue(Party("ci", Role.CONTROLLER))
+        self.target = directory / "lab.toml"
+        self.target.write_text(_target(directory))
+        self.agents: dict[str, AgentProcess] = {}
+        self.store: subprocess.Popen[str] | None = None
+        self._runs = 0
+
+    def host(self, name: str) -> Host:
+        return self.network.hosts[name]
+
+    def start_agent(
+        self, name: str, clock_ahead_s: int = 0, drain_s: float = 30, certs: Path | None = None, work: Path | None = None,
+        environment: Mapping[str, str] | None = None, host: str | None = None,
+    ) -> AgentProcess:  # fmt: skip
+        """Serving when it returns. certs: its certificate, by default a new one of the lab's authority."""
+        process, raw, log = self.begin_agent(name, clock_ahead_s, drain_s, certs, work, environment, host)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("perfgate agent ready on "):
+            raise AssertionError(f"agent {name} did not start: {log.read_text()}")
+        self.agents[name] = AgentProcess(self.host(host or name), process, raw, log)
+        return self.agents[name]
+
+    def begin_agent(
+        self, name: str, clock_ahead_s: int = 0, drain_s: float = 30, certs: Path | None = None, work: Path | None = None,
+        environment: Mapping[str, str] | None = None, host: str | None = None,
+    ) -> tuple[subprocess.Popen[str], Path, Path]:  # fmt: skip
+        """The same without waiting: its process, the directory of its raw requests, its log."""
+        at, place = self.host(host or name), self.directory / name
+        place.mkdir(exist_ok=True)
+        if certs is None:
+            party = Party(name, Role.AGENT, (at.address,))
+            certs = self.authority.place(party)
+            if not (certs / "key.pem").exists():
+                certs = self.authority.issue(party)
+        path = place / "agent.toml"
+        path.write_text(AGENT.format(
+            name=name, work=work or place / "work", cache=self.directory / "cache", address=at.address, port=AGENT_PORT,
+            drain=drain_s, certs=certs, target=self.target,
+        ))  # fmt: skip
+        raw, log = place / "raw", place / "agent.log"
+        settings = {**self.environment(), VARIABLE: str(raw), **(environment or {})}
+        with log.open("a") as errors:
+            process = at.start(
+                [sys.executable, "-m", "perfgate_agent", "--config", str(path)], settings, clock_ahead_s, errors=errors
+            )
+        return process, raw, log
+
+    def start_store(self, host: str, *arguments: str) -> None:
+        """The built-in store, empty, for runs with --url."""
+        command = [sys.executable, "-m", "perfgate.store", "--host", self.host(host).address, "--port", str(STORE_PORT)]
+        log = (self.directory / "store.log").open("a")
+        self.store = self.host(host).start([*command, "--dim", str(DIM), *arguments], self.environment(), errors=log)
+        assert self.store.stdout is not None
+        line = self.store.stdout.readline()
+        if not line.startswith("perfgate store ready"):
+            raise AssertionError(f"the store did not start: {line}")
+
+    def environment(self) -> dict[str, str]:
+        """Of everything here: a cache of the lab's own, no history, no queue with others."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PERFGATE")}
+        return {
+            **kept,
+            "PERFGATE_CACHE": str(self.directory / "cache"),
+            "PERFGATE_EVIDENCE": "off",
+            "PERFGATE_HISTORY": "off",
+            "PERFGATE_QUEUE": str(self.directory / "queue"),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'agents'}:{ROOT / 'controller'}",
+            "PYTHONUNBUFFERED": "1",
+            "COLUMNS": "200",
+        }
+
+    def begin_run(
+        self, load: Load, agents: Sequence[str], host: str = "controller", environment: Mapping[str, str] | None = None,
+        out: Path | None = None,
+    ) -> Running:  # fmt: skip
+        """`perfgate run --url` against the store, by these agents."""
+        store = next(one for one in self.network.hosts.values() if one.name == "store")
+        words = ["--url", f"http://{store.address}:{STORE_PORT}", "--warmup", f"{WARMUP_NS / 1e9}s"]
+        return self.begin("run", load, agents, words, host, environment, out)
+
+    def begin_gate(
+        self, load: Load, agents: Sequence[str], *words: str, host: str = "controller", out: Path | None = None
+    ) -> Running:
+        """`perfgate gate` of the built-in store on the first agent's host, against itself unless `words` say otherwise."""
+        if "--candidate" not in words:
+            words = ("--base", "default", "--candidate", "default", *words)
+        return self.begin("gate", load, agents, words, host, None, out)
+
+    def begin(
+        self, verb: str, load: Load, agents: Sequence[str], words: Sequence[str], host: str = "controller",
+        environment: Mapping[str, str] | None = None, out: Path | None = None,
+    ) -> Running:  # fmt: skip
+        """Any command line that takes a scenario."""
+        self._runs += 1
+        out = out or self.directory / f"out-{self._runs}"
+        scenario = self.directory / f"{load.name}-{self._runs}.toml"
+        scenario.write_text(SCENARIO.format(
+            name=load.name, seconds=load.seconds, rate=load.rate, nodes=load.nodes, dim=DIM, pattern=load.pattern,
+            connections=load.connections, timeout_s=load.timeout_s,
+        ))  # fmt: skip
+        where = ",".join(self.agents[name].where for name in agents)
+        command = [
+            sys.executable, "-m", "perfgate", verb, str(scenario), "--target", str(self.target), "--agents", where,
+            "--out", str(out), *words,
+        ]  # fmt: skip
+        settings = {**self.environment(), "PERFGATE_CERTS": str(self.controller_certs), **(environment or {})}
+        return Running(self.host(host).start(command, settings), out, time.monotonic(), self.host(host), command)
+
+    def idle(self, names: Sequence[str], deadline_s: float = 15.0) -> dict[int, str]:
+        """Wait until nothing runs on these agents' hosts but themselves; what still does at the deadline."""
+        end = time.monotonic() + deadline_s
+        while True:
+            left = {pid: words for name in names for pid, words in self.agents[name].leftovers().items()}
+            if not left or time.monotonic() > end:
+                return left
+            time.sleep(0.1)
+
+    def recorded(self, names: Sequence[str]) -> Rows:
+        """What these agents' workers have recorded, in no order."""
+        found = []
+        for name in names:
+            with contextlib.suppress(InputError):
+                found.append(self.agents[name].recorded())
+        return np.concatenate(found)
+
+    def forget(self) -> None:
+        """Recorded requests of past runs."""
+        for agent in self.agents.values():
+            for path in agent.raw.glob("*"):
+                path.unlink()
+
+
+@contextlib.contextmanager
+def lab(directory: Path, *hosts: str) -> Iterator[Lab]:
+    """An empty one; everything in it ends with the block. Raises NotHere."""
+    with network(*hosts) as made:
+        yield Lab(made, directory)
+
+
+def _target(directory: Path) -> str:
+    return f"""
+name = "lab"
+adapter = "engram"
+[options]
+threshold = 0.0
+[host]
+command = ["{{python}}", "-m", "perfgate.store", "--port", "{{port}}", "--data-dir", "{{data_dir}}", "--dim", "{{embedding_dim}}"]
+start_timeout_seconds = 30
+stop_grace_seconds = 3
+[variants.default]
+[variants.mortal]
+arguments = ["--die-after", "700"]
+"""
