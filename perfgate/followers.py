@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perfgate.arrivals.process import BLOCK_NS
 from perfgate.arrivals.streams import Purpose, stream
@@ -23,8 +24,10 @@ _STORE, _RECALL = OPERATIONS.index(Operation.STORE), OPERATIONS.index(Operation.
 class Followers:
     """A pure function of seed and stores; checked_share is that of the replies that are checked deeply."""
 
-    def __init__(self, spec: CorrelationSpec, seed: int, checked_share: float) -> None:
+    def __init__(self, spec: CorrelationSpec, seed: int, checked_share: float, spaces: int = 0) -> None:
+        """spaces: how many there are, where the key of a store says whose it is; otherwise 0."""
         self._spec = spec
+        self._spaces = spaces
         self._seed = seed
         self._checked_share = checked_share
 
@@ -45,10 +48,14 @@ class Followers:
             time_ns=requests.time_ns[stores] + self._spec.delay_ns,
             operation=np.full(len(stores), _RECALL, dtype=np.uint8),
             index=requests.index[stores] + FOLLOWER,
-            key=~requests.index[stores],
+            key=self._key(requests.index[stores], requests.key[stores]),
             checked=draws[1][stores] < self._checked_share,
             lane=requests.lane[stores],
         )
+
+    def _key(self, index: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As perfgate.requests.stored_key has it."""
+        return ~(index | (key % self._spaces + 1) * FOLLOWER) if self._spaces else ~index
 
     def due_in(self, block: int, blocks: Callable[[int], Requests]) -> Iterator[Requests]:
         """Those that are due in a block, given how to make the requests that stores are among."""

@@ -22,9 +22,11 @@ from perfgate.arrivals.streams import Purpose, stream
 from perfgate.errors import InputError
 from perfgate.followers import Followers
 from perfgate.mix import make_mix
+from perfgate.neighbour import NeighbourLoad, extra_share
 from perfgate.operation import OPERATIONS, Operation
 from perfgate.requests import Requests
 from perfgate.scenario.model import MAX_QUERIES, MAX_STORE_POOL, Scenario
+from perfgate.spaces import SpaceMix, grouping_of
 from perfgate.units import NS_PER_S
 
 LANES = 64
@@ -49,8 +51,16 @@ class Plan:
         self._arrivals = make_arrivals(scenario.arrival, self.seed)
         self._mix = make_mix(scenario, self._arrivals)
         correlation = scenario.correlation
-        self._followers = Followers(correlation, self.seed, CHECKED_SHARE) if correlation else None
-        self.store_pool = max(1, min(math.ceil(self._expected(self.duration_ns)), MAX_STORE_POOL))
+        spaces = scenario.spaces
+        self._spaces = SpaceMix(spaces, self.seed) if spaces else None
+        self.grouping = grouping_of(scenario)
+        """Which memory spaces are recorded together; None: all, and nothing by space."""
+        count = spaces.count if spaces else 0
+        self._followers = Followers(correlation, self.seed, CHECKED_SHARE, count) if correlation else None
+        self.store_pool = max(1, count, min(math.ceil(self._expected(self.duration_ns)), MAX_STORE_POOL))
+        self.extra_share = extra_share(scenario.neighbour, spaces)
+        """What the noisy neighbour adds to the rate, as a share of it; 0 where it is not sent."""
+        self._extra = _Kept(self._loud().make) if self.extra_share else None
         self._arrived = _Kept(self._make)
         self._complete = _Kept(self._with_followers)
 
@@ -75,14 +85,17 @@ class Plan:
         for start in range(first, last, _COUNTED_AT_ONCE):
             edges = np.arange(start, min(start + _COUNTED_AT_ONCE, last) + 1, dtype=np.float64) * BLOCK_NS
             peak = max(peak, float(np.diff(self._arrivals.expected(edges)).max()))
-        return peak * followers
+        return peak * (followers + self.extra_share)
 
-    def window(self, lanes: Iterable[int], start_ns: int, end_ns: int, since_ns: int = 0) -> Requests:
+    def window(
+        self, lanes: Iterable[int], start_ns: int, end_ns: int, since_ns: int = 0, neighbour: bool = False
+    ) -> Requests:
         """The requests of these lanes with start_ns <= time < end_ns, sorted by time and index.
 
         since_ns: recalls that follow a store from before this time are left out; for a store process that has been
-        sent nothing before. Costs as much as the one-second blocks it touches (the last few are kept), whatever the
-        number of lanes. Raises ValueError for a lane that does not exist or a negative start.
+        sent nothing before. neighbour: with what the noisy neighbour adds, where it is sent. Costs as much as the
+        one-second blocks it touches (the last few are kept), whatever the number of lanes. Raises ValueError for a lane
+        that does not exist or a negative start.
         """
         mine = np.zeros(LANES, dtype=np.bool_)
         mine[_lane_numbers(lanes)] = True
@@ -94,6 +107,10 @@ class Plan:
         if since_ns and self._followers is not None:
             known = (chosen.key >= 0) | (chosen.time_ns >= since_ns + self._followers.delay_ns)
             chosen = chosen.take(np.flatnonzero(known))
+        if neighbour and self._extra is not None:
+            extra = Requests.join([self._extra(block).between(start_ns, end_ns) for block in blocks])
+            joined = Requests.join([chosen, extra.take(np.flatnonzero(mine[extra.lane]))])
+            chosen = joined.take(np.argsort(joined.time_ns, kind="stable"))
         return chosen
 
     def counts(self) -> NDArray[np.int64]:
@@ -128,7 +145,7 @@ class Plan:
             time_ns=time_ns[order],
             operation=operation[order],
             index=index[order],
-            key=self._keys(operation, draws[1], index)[order],
+            key=self._keys(operation, draws[1], index, block)[order],
             checked=(draws[2] < CHECKED_SHARE)[order],
             lane=(index % LANES).astype(np.uint16)[order],
         )
@@ -141,16 +158,31 @@ class Plan:
         return joined.take(np.argsort(joined.time_ns, kind="stable"))  # arrivals first, where times are equal
 
     def _keys(
-        self, operation: NDArray[np.uint8], draw: NDArray[np.float64], index: NDArray[np.int64]
+        self, operation: NDArray[np.uint8], draw: NDArray[np.float64], index: NDArray[np.int64], block: int
     ) -> NDArray[np.int64]:
-        """Recalls ask for any node, searches for any query, stores walk through the pool; unless a trace says what."""
-        size = np.full(len(OPERATIONS), self.num_queries, dtype=np.int64)
-        size[OPERATIONS.index(Operation.RECALL)] = self.scenario.data.num_nodes
-        size[OPERATIONS.index(Operation.STORE)] = self.store_pool
+        """Recalls ask for any node, searches for any query, stores walk through the pool; unless a trace says what. With
+        `[spaces]` all that is within the arrival's space."""
+        size = self._sizes()
+        if self._spaces is not None:
+            space = self._spaces.draw(block, len(index))
+            drawn = self._spaces.drawn_keys(space, size[operation], draw)
+            walked = self._spaces.walked_keys(space, self.store_pool, index)
+            return np.where(operation == OPERATIONS.index(Operation.STORE), walked, drawn)
         uniform = (draw * size[operation]).astype(np.int64)
         drawn = np.where(operation == OPERATIONS.index(Operation.STORE), index % self.store_pool, uniform)
         given = self._mix.keys(index)
         return drawn if given is None else np.where(given < 0, drawn, given % size[operation])
+
+    def _sizes(self) -> NDArray[np.int64]:
+        """How many keys each operation has, by position in OPERATIONS."""
+        size = np.full(len(OPERATIONS), self.num_queries, dtype=np.int64)
+        size[OPERATIONS.index(Operation.RECALL)] = self.scenario.data.num_nodes
+        size[OPERATIONS.index(Operation.STORE)] = self.store_pool
+        return size
+
+    def _loud(self) -> NeighbourLoad:
+        assert self._spaces is not None
+        return NeighbourLoad(self.scenario, self._spaces, self._sizes(), self.seed, CHECKED_SHARE, LANES)
 
     def _count(self, block: int, total: int) -> NDArray[np.int64]:
         """Requests of one block by operation, from the same draws as `_make`."""

@@ -11,6 +11,24 @@ from numpy.typing import NDArray
 
 FOLLOWER = 1 << 48
 """Added to a store's index to make that of the recall that follows it; a multiple of the lanes."""
+NEIGHBOUR = 1 << 49
+"""Added to the number of an arrival of the noisy neighbour's to make its index; a multiple of the lanes."""
+
+
+def stored_key(index: int, space: int | None = None) -> int:
+    """The key of a recall that asks for the memory of store `index`; with its memory space, where `[spaces]` says whose
+    requests are whose: there the space cannot be told from the index."""
+    return ~(index | (0 if space is None else (space + 1) * FOLLOWER))
+
+
+def stored_index(key: int) -> int:
+    """Of the store that a key below 0 names."""
+    return ~key % FOLLOWER
+
+
+def stored_space(key: int) -> int | None:
+    """The memory space that a key below 0 names, if it does."""
+    return ~key // FOLLOWER - 1 if ~key >= FOLLOWER else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +37,7 @@ class Requests:
 
     time_ns: int64, from the plan's start. operation: uint8, position in OPERATIONS.
     index: int64, unique over the whole plan and the same however lanes are shared; a stored memory's identity.
-    key: int64: for recall the node (0..num_nodes-1) whose text is asked for, or, below 0, ~index of the store whose
+    key: int64: for recall the node (0..num_nodes-1) whose text is asked for, or, below 0, stored_key of the store whose
     memory is; for embedding_search and pattern_completion the query (0..num_queries-1), for store the position in the
     pool of vectors to store.
     checked: bool, whether the reply is checked deeply. lane: uint16.

@@ -37,10 +37,16 @@ def make_intensity(spec: ArrivalSpec) -> Intensity:
     return INTENSITIES[spec.pattern](**spec.parameters)
 
 
-def make_arrivals(spec: ArrivalSpec, seed: int) -> Arrivals:
-    """The arrivals of `[arrival]`; the seed matters only to random spacing. Raises InputError."""
+def make_arrivals(spec: ArrivalSpec, seed: int, factor: float = 1.0) -> Arrivals:
+    """The arrivals of `[arrival]`, at `factor` times its rate (not for a replay); the seed matters only to random spacing.
+    Raises InputError."""
+    parts = spec.parts if spec.pattern == "composite" else ((spec, 1.0),)
+    if factor != 1:
+        return Superposition(
+            [_part(part, weight * factor, seed, number) for number, (part, weight) in enumerate(parts)]
+        )
     if spec.pattern == "composite":
-        return Superposition([_part(part, weight, seed, number) for number, (part, weight) in enumerate(spec.parts)])
+        return Superposition([_part(part, weight, seed, number) for number, (part, weight) in enumerate(parts)])
     if spec.trace is not None:
         return ReplayArrivals(spec.trace.columns().time_us, **spec.parameters)
     return _spaced(make_intensity(spec), spec.spacing, seed, 0)

@@ -23,6 +23,8 @@ class Purpose(IntEnum):
     TIMES = 0xA1
     REQUESTS = 0xA2
     FOLLOWERS = 0xA3
+    SPACES = 0xA4
+    NEIGHBOUR = 0xA5
 
 
 def stream(seed: int, purpose: Purpose, position: int) -> np.random.Generator:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from perfgate.dataset.encoding import EncodedVectors
 from perfgate.dataset.texts import Texts
+from perfgate.requests import stored_index, stored_space
 
 
 def node_id(node: int) -> str:
@@ -66,17 +67,20 @@ class Dataset:
         return self.texts.query_text(node)
 
     def recall_text(self, key: int) -> str:
-        """What a recall asks for. key: as in perfgate.requests.Requests, a node or ~index of a memory stored during the
-        run, which is then the best answer."""
-        return self.texts.query_text(key) if key >= 0 else self.texts.pool_query_text(~key)
+        """What a recall asks for. key: as in perfgate.requests.Requests, a node or the stored_key of a memory stored
+        during the run, which is then the best answer."""
+        return self.texts.query_text(key) if key >= 0 else self.texts.pool_query_text(stored_index(key))
 
     def recall_id(self, key: int) -> str:
         """The id on the wire of the best answer to a recall."""
-        return node_id(key) if key >= 0 else stored_id(~key)
+        return node_id(key) if key >= 0 else stored_id(stored_index(key))
 
     def recall_space(self, key: int) -> int:
         """The memory space in which a recall's best answer lies."""
-        return self.space(key if key >= 0 else ~key % len(self.pool))
+        if key >= 0:
+            return self.space(key)
+        named = stored_space(key)
+        return self.space(stored_index(key) % len(self.pool)) if named is None else named
 
     def pool_text(self, index: int) -> str:
         """The content of the memory stored as number `index`, any index from 0."""

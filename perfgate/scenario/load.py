@@ -16,7 +16,15 @@ from perfgate.scenario.arrival_load import arrival_spec
 from perfgate.scenario.locate import find_line
 from perfgate.scenario.messages import explain, show, suggest
 from perfgate.scenario.mix_load import correlation_spec, mix_spec, overall_shares
-from perfgate.scenario.model import ConnectionSpec, DataSpec, EmbeddingSpec, Scenario, ValidationSpec
+from perfgate.scenario.model import (
+    ConnectionSpec,
+    DataSpec,
+    EmbeddingSpec,
+    NeighbourSpec,
+    Scenario,
+    SpacesSpec,
+    ValidationSpec,
+)
 from perfgate.scenario.schema import ScenarioFile
 from perfgate.scenario.trace_file import read_trace
 from perfgate.units import seconds_to_ns
@@ -148,6 +156,8 @@ def _scenario(checked: ScenarioFile, canonical: Mapping[str, Any]) -> Scenario:
         source=json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
         mix=mix,
         correlation=correlation,
+        spaces=SpacesSpec(checked.spaces.shares()) if checked.spaces else None,
+        neighbour=NeighbourSpec(**checked.noisy_neighbour.model_dump()) if checked.noisy_neighbour else None,
     )
 
 
@@ -157,6 +167,6 @@ def _data(checked: ScenarioFile, canonical: Mapping[str, Any]) -> DataSpec:
     return DataSpec(
         num_nodes=checked.data.num_nodes,
         embedding_dim=checked.data.embedding_dim,
-        memory_spaces=checked.data.memory_spaces,
+        memory_spaces=checked.spaces.count if checked.spaces else checked.data.memory_spaces,
         embedding=EmbeddingSpec(kind=embedding.pop("type"), **embedding),
     )

@@ -88,6 +88,27 @@ class DataSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SpacesSpec:
+    """`[spaces]`: the share of the requests that each memory space gets; they add up to 1."""
+
+    shares: tuple[float, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.shares)
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourSpec:
+    """`[noisy_neighbour]`: the space that is asked `factor` times as much. sent: whether the second arm is sent that; only
+    `perfgate neighbour` does."""
+
+    space: int
+    factor: float
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ValidationSpec:
     """`[validation]`: absolute limits; None means no limit. max_error_rate is a fraction of all requests."""
 
@@ -128,6 +149,9 @@ class Scenario:
     mix: MixSpec | None = None
     """Where the operations of arrivals are drawn from; None where that is `weights` all the time, or a trace."""
     correlation: CorrelationSpec | None = None
+    spaces: SpacesSpec | None = None
+    """None: requests are spread over data.memory_spaces as nodes, queries and pool are, which is evenly."""
+    neighbour: NeighbourSpec | None = None
 
     @property
     def digest(self) -> str:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from perfgate.scenario.arrival_schema import AnyArrival, Replay, other_names
 from perfgate.scenario.operations_schema import Correlation, Operations, search_weight
+from perfgate.scenario.spaces_schema import NoisyNeighbour, Spaces
 from perfgate.scenario.tables import MAX_SECONDS, Table, not_blank, refuse
 
 Spread = Annotated[float | None, Field(gt=0, le=1000, examples=[0.1])]
@@ -145,6 +146,8 @@ class ScenarioFile(Table):
     operations: Annotated[Operations | None, BeforeValidator(search_weight)] = None
     correlation: Correlation | None = None
     data: Data
+    spaces: Spaces | None = None
+    noisy_neighbour: NoisyNeighbour | None = None
     validation: Validation = Validation()
     connection: Connection = Connection()
     chaos: Chaos = Chaos()
@@ -163,6 +166,32 @@ class ScenarioFile(Table):
             refuse("correlation", "left out where nothing is stored: write [operations] store_weight")
         return self
 
+    @model_validator(mode="after")
+    def _spaces_fit(self) -> Self:
+        if self.spaces is None:
+            if self.noisy_neighbour is not None:
+                refuse("noisy_neighbour", "left out where there is no [spaces]")
+            return self
+        if isinstance(self.arrival, Replay):
+            refuse("spaces", "left out where [arrival] replays a trace, whose keys have their own")
+        if "memory_spaces" in self.data.model_fields_set and self.data.memory_spaces != self.spaces.count:
+            refuse("spaces", f"with count = data.memory_spaces ({self.data.memory_spaces}), or leave that out")
+        if self.spaces.count > self.data.num_nodes:
+            refuse("spaces", f"with a count of at most data.num_nodes ({self.data.num_nodes})")
+        if self.noisy_neighbour is not None:
+            _check_neighbour(self.noisy_neighbour, self.spaces)
+        return self
+
     def _stores(self) -> bool:
         parts = [] if self.operations is None else [self.operations, *(self.operations.diurnal_schedule or [])]
         return any(part.store_weight > 0 for part in parts)
+
+
+def _check_neighbour(neighbour: NoisyNeighbour, spaces: Spaces) -> None:
+    shares = spaces.shares()
+    if neighbour.space >= spaces.count:
+        refuse("noisy_neighbour", f"one of the spaces 0 to {spaces.count - 1}")
+    if not shares[neighbour.space]:
+        refuse("noisy_neighbour", f"a space that is asked something: spaces.weights gives {neighbour.space} nothing")
+    if sum(share > 0 for share in shares) < 2:
+        refuse("noisy_neighbour", "left out where only one space is asked: nobody would be disturbed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from perfgate.dataset import node_id, stored_id
+from perfgate.requests import stored_index
 from perfgate.targets.requests_model import IdForm
 
 STORED = 1 << 52
@@ -18,8 +19,8 @@ class Ids:
         self.node, self.stored = _FORMS[form]
 
     def of(self, key: int) -> str:
-        """A key below 0 is ~index of a stored memory, as in perfgate.requests.Requests."""
-        return self.node(key) if key >= 0 else self.stored(~key)
+        """A key below 0 names a stored memory, as in perfgate.requests.Requests."""
+        return self.node(key) if key >= 0 else self.stored(stored_index(key))
 
 
 def _stored_number(index: int) -> str:
