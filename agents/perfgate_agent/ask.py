@@ -8,6 +8,7 @@ from perfgate.address import Address
 from perfgate.targets.protocol import Call, Calling, Payload
 from perfgate_agent.dial import reader_of
 from perfgate_agent.probe import exchange
+from perfgate_agent.tls import client_context
 
 
 async def ask(adapter: object, address: Address, request: Payload, timeout_s: float) -> tuple[int, bytes]:
@@ -20,7 +21,7 @@ async def ask(adapter: object, address: Address, request: Payload, timeout_s: fl
         return await exchange(address, request, timeout_s, reader_of(adapter))
     assert isinstance(adapter, Calling)
     async with asyncio.timeout(timeout_s):
-        session = await adapter.connect(address)
+        session = await adapter.connect(address, client_context(address))
         try:
             return await session.call(request)
         finally:

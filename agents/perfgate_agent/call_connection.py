@@ -38,9 +38,6 @@ class CallConnection:
         """Close at once, without waiting for anything."""
         self.closed = True
         self._session.abort()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
 
     async def _call(self, exchange: Exchange) -> None:
         payload = exchange.payload

@@ -72,7 +72,9 @@ def _streams(address: Address, reader: Callable[[], Reader]) -> Dial:
 
 
 def _calls(adapter: Calling, address: Address) -> Dial:
+    context = client_context(address)
+
     async def dial(pool: Pool) -> AnyConnection:
-        return CallConnection(pool, await adapter.connect(address))
+        return CallConnection(pool, await adapter.connect(address, context))
 
     return dial

