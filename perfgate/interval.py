@@ -101,6 +101,8 @@ class Interval:
     worker: str = ""
     examples: tuple[str, ...] = field(default=())
     """At most one truncated example a kind of failure."""
+    spaces: Mapping[str, Mapping[Operation, OperationInterval]] = field(default_factory=dict)
+    """The same as `operations`, by group of memory spaces; empty where the scenario has no `[spaces]`."""
 
     @property
     def completed(self) -> int:
@@ -125,7 +127,7 @@ class Interval:
             raise ValueError("cannot merge no intervals")
         if len({part.segment for part in parts}) != 1:
             raise ValueError(f"cannot merge intervals of segments {sorted({part.segment for part in parts})}")
-        names = sorted({name for part in parts for name in part.operations})
+        groups = sorted({name for part in parts for name in part.spaces})
         return cls(
             segment=parts[0].segment,
             start_ns=min(part.start_ns for part in parts),
@@ -133,12 +135,17 @@ class Interval:
             due=sum(part.due for part in parts),
             sent=sum(part.sent for part in parts),
             last_done_ns=max(part.last_done_ns for part in parts),
-            operations={
-                name: OperationInterval.merge(part.operations[name] for part in parts if name in part.operations)
-                for name in names
-            },
+            operations=merge_operations(part.operations for part in parts),
             lag=Histogram.merge([part.lag for part in parts]),
             wait=Histogram.merge([part.wait for part in parts]),
             worker="+".join(sorted({name for part in parts for name in part.worker.split("+") if name})),
             examples=tuple(dict.fromkeys(example for part in parts for example in part.examples))[: len(OUTCOMES)],
+            spaces={name: merge_operations(part.spaces.get(name, {}) for part in parts) for name in groups},
         )
+
+
+def merge_operations(parts: Iterable[Mapping[Operation, OperationInterval]]) -> dict[Operation, OperationInterval]:
+    """What several hold of each operation, merged."""
+    parts = list(parts)
+    names = sorted({name for part in parts for name in part})
+    return {name: OperationInterval.merge(part[name] for part in parts if name in part) for name in names}

@@ -55,10 +55,13 @@ def interval_to_json(interval: Interval) -> dict[str, Any]:
     """JSON-ready."""
     return {
         **{name: getattr(interval, name) for name in _PLAIN},
-        "operations": {name.value: operation_to_json(part) for name, part in interval.operations.items()},
+        "operations": _operations(interval.operations),
         "lag": interval.lag.to_json(),
         "wait": interval.wait.to_json(),
         "examples": list(interval.examples),
+        **(
+            {"spaces": {name: _operations(parts) for name, parts in interval.spaces.items()}} if interval.spaces else {}
+        ),
     }
 
 
@@ -66,8 +69,17 @@ def interval_from_json(data: Mapping[str, Any]) -> Interval:
     """Raises KeyError, TypeError or ValueError for what `interval_to_json` did not write."""
     return Interval(
         **{name: data[name] for name in _PLAIN},
-        operations={Operation(name): operation_from_json(part) for name, part in data["operations"].items()},
+        operations=_from_operations(data["operations"]),
         lag=Histogram.from_json(data["lag"]),
         wait=Histogram.from_json(data["wait"]),
         examples=tuple(data["examples"]),
+        spaces={name: _from_operations(parts) for name, parts in data.get("spaces", {}).items()},
     )
+
+
+def _operations(parts: Mapping[Operation, OperationInterval]) -> dict[str, Any]:
+    return {name.value: operation_to_json(part) for name, part in parts.items()}
+
+
+def _from_operations(data: Mapping[str, Any]) -> dict[Operation, OperationInterval]:
+    return {Operation(name): operation_from_json(part) for name, part in data.items()}

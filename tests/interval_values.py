@@ -38,6 +38,11 @@ INTERVALS = st.builds(
     wait=HISTOGRAMS,
     worker=WORKERS,
     examples=st.lists(st.text(max_size=8), max_size=3, unique=True).map(tuple),
+    spaces=st.dictionaries(
+        st.sampled_from(["0", "others"]),
+        st.dictionaries(st.sampled_from(OPERATIONS), OPERATION_INTERVALS, max_size=1),
+        max_size=1,
+    ),
 )
 
 

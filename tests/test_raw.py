@@ -54,7 +54,7 @@ def test_each_request_is_kept_once_with_times_outcome_and_place(
         bucket.failed(ended(bucket, 6, 10 * S + 50, -ORIGIN, -ORIGIN), Outcome.ABANDONED, "")
         many = [np.array(column) + ORIGIN for column in ([10 * S + 60, 10 * S + 70], [10 * S + 61, 10 * S + 71])]
         bucket.due += 2
-        bucket.answered_many(1, np.array([7, 8]), *many, np.array([0, 1]), many[1] + 100)
+        bucket.answered_many(1, np.array([7, 8]), *many, np.array([0, 1]), many[1] + 100, np.array([0, 0]))
         emit(bucket, worker)
     rows = read_raw(tmp_path / "raw")
     assert len(rows) == 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from perfgate.interval import FAILED_KEYS_KEPT, Interval, OperationInterval
 from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import Outcome
 from perfgate.segment import Arm, Segment, SegmentKind
+from perfgate.spaces import Grouping
 from perfgate.targets.adapter import GOOD, Judgement
 
 S = 1_000_000_000
@@ -153,3 +155,31 @@ def test_everything_that_ends_is_in_the_interval_once(rows: list[tuple[int, int,
         assert part.response.max_ns == max((lag + wait + service for _, lag, wait, service, _ in good), default=0)
     assert interval.wait.total == sum(wait > 0 for _, _, wait, _, _ in rows)
     assert Operation.PATTERN_COMPLETION not in interval.operations
+
+
+def test_spaces_are_recorded_apart_and_add_up_to_the_whole() -> None:
+    """Space 0 is one group, 1 and 2 another; replies come one by one and many at once, some fail."""
+    grouping = Grouping(("0", "others"), np.array([0, 1, 1]))
+    one = Bucket(SEGMENT, 10 * S, 11 * S, ORIGIN, grouping)
+    for key in range(6):
+        exchange = ended(one, code=key % 2, service=100 * (key + 1), index=key, checked=True)
+        exchange.key = key
+        if key == 4:
+            one.failed(exchange, Outcome.TIMEOUT, "late")
+        else:
+            one.answered(exchange, Judgement(Outcome.OK, found=1, expected=2))
+    keys = np.arange(9)
+    times = np.full(9, ORIGIN + 10 * S)
+    one.due += 9
+    one.answered_many(1, keys, times, times, np.zeros(9, dtype=np.int64), times + 5_000 + keys, keys)
+    interval = closed(one)
+    assert set(interval.spaces) == {"0", "others"}
+    first, others = interval.spaces["0"], interval.spaces["others"]
+    assert sum(part.total for part in first.values()) == 2 + 3
+    assert sum(part.total for part in others.values()) == 4 + 6
+    assert others[OPERATIONS[0]].failed == (4,)
+    assert interval.operations == {
+        name: OperationInterval.merge(group[name] for group in (first, others)) for name in OPERATIONS[:2]
+    }
+    assert interval.total == 15
+    assert Interval.merge([interval]) == interval

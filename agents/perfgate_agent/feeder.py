@@ -166,12 +166,12 @@ def pieces(
     """All requests of a run that starts at `start_ns`, piece by piece. A new bucket (a segment's second) is put into
     `buckets` and `listed` before its first piece, and closed after its last."""
     number = 0
-    for second in seconds_of(segments, start_ns):
+    for second in seconds_of(segments, start_ns, plan.grouping):
         numbers = tuple(range(number, number + len(second.buckets)))
         buckets.update(zip(numbers, second.buckets, strict=True))
         listed.extend(second.buckets)
         for begin in range(second.start_ns, second.end_ns, PIECE_NS):
-            block = plan.window(lanes, begin, min(begin + PIECE_NS, second.end_ns), second.since_ns)
+            block = plan.window(lanes, begin, min(begin + PIECE_NS, second.end_ns), second.since_ns, second.loud)
             for first in range(0, len(block), PIECE_REQUESTS):
                 part = block.take(slice(first, first + PIECE_REQUESTS))
                 yield Piece(numbers, second.segments, part, second.shift_ns, plan.seed)

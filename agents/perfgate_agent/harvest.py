@@ -73,9 +73,9 @@ class Harvest:
         for group in np.unique(groups[good]).tolist():
             number, code = divmod(group, len(OPERATIONS))
             chosen = rows[good & (groups == group)]
-            index = self._slots.index[chosen["slot"]]
+            index, key = self._slots.index[chosen["slot"]], self._slots.key[chosen["slot"]]
             self._buckets[number].answered_many(
-                code, index, chosen["at_ns"], chosen["sent_ns"], chosen["wait_ns"], chosen["done_ns"]
+                code, index, chosen["at_ns"], chosen["sent_ns"], chosen["wait_ns"], chosen["done_ns"], key
             )
         others = np.flatnonzero(~good)
         if len(others):

@@ -44,7 +44,7 @@ class Part:
     @property
     def rate(self) -> float:
         """Requests per second to one store, on average."""
-        return self.plan.mean_rate * len(self.lanes) / self.plan.lanes
+        return self.plan.mean_rate * (1 + self.plan.extra_share) * len(self.lanes) / self.plan.lanes
 
     @property
     def send_rate(self) -> float:

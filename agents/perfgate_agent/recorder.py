@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perfgate.histogram import Histogram
-from perfgate.interval import FAILED_KEYS_KEPT, RECALL_STEPS, Interval, OperationInterval
-from perfgate.operation import OPERATIONS
+from perfgate.interval import FAILED_KEYS_KEPT, RECALL_STEPS, Interval, OperationInterval, merge_operations
+from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import OUTCOMES, Outcome
 from perfgate.segment import Segment
+from perfgate.spaces import Grouping
 from perfgate.targets.adapter import Judgement
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.raw import raw_rows
@@ -38,16 +39,20 @@ class Part:
 
 class Bucket:
     """One interval while it is being recorded. start_ns, end_ns: on the run's clock; origin_ns: where that clock's zero
-    lies on the monotonic clock. `closed`: no further request will be added. raw: every request as it was, where that was
-    asked for."""
+    lies on the monotonic clock. grouping: memory spaces that are recorded apart; `parts` are then by group times operations
+    plus operation, otherwise by operation. `closed`: no further request will be added. raw: every request as it was, where
+    that was asked for."""
 
     __slots__ = (
-        "closed", "due", "end_ns", "ended", "examples", "lag", "last_done_ns", "origin_ns", "parts", "raw",
+        "closed", "due", "end_ns", "ended", "examples", "grouping", "lag", "last_done_ns", "origin_ns", "parts", "raw",
         "segment", "start_ns", "wait",
     )  # fmt: skip
 
-    def __init__(self, segment: Segment, start_ns: int, end_ns: int, origin_ns: int) -> None:
+    def __init__(
+        self, segment: Segment, start_ns: int, end_ns: int, origin_ns: int, grouping: Grouping | None = None
+    ) -> None:
         self.segment = segment
+        self.grouping = grouping
         self.start_ns = start_ns
         self.end_ns = end_ns
         self.origin_ns = origin_ns
@@ -80,7 +85,7 @@ class Bucket:
         if judged.outcome is not Outcome.OK:
             self.failed(exchange, judged.outcome, judged.example)
             return
-        part = self.parts.get(exchange.code) or self._part(exchange.code)
+        part = self._of(exchange)
         part.outcomes[0] += 1
         done = exchange.done_ns
         part.response.append(done - exchange.at_ns)
@@ -94,16 +99,21 @@ class Bucket:
         self._end(exchange, Outcome.OK)
 
     def answered_many(
-        self, code: int, index: Integers, at_ns: Integers, sent_ns: Integers, wait_ns: Integers, done_ns: Integers
-    ) -> None:
-        """Requests of one operation whose replies were found good without a closer look; int64 (n) each. index: of the
-        plan."""
+        self, code: int, index: Integers, at_ns: Integers, sent_ns: Integers, wait_ns: Integers, done_ns: Integers,
+        key: Integers,
+    ) -> None:  # fmt: skip
+        """Requests of one operation whose replies were found good without a closer look; int64 (n) each. index, key: of
+        the plan."""
         if self.raw is not None:
             self.raw.add(code, Outcome.OK, index, at_ns, sent_ns, wait_ns, done_ns)
-        part = self.parts.get(code) or self._part(code)
-        part.outcomes[0] += len(at_ns)
-        part.response.frombytes((done_ns - at_ns).tobytes())
-        part.service.frombytes((done_ns - sent_ns).tobytes())
+        response, service = done_ns - at_ns, done_ns - sent_ns
+        if self.grouping is None:
+            self._add(code, response, service)
+        else:
+            groups = self.grouping.of_keys(key)
+            for group in np.unique(groups).tolist():
+                mine = groups == group
+                self._add(group * len(OPERATIONS) + code, response[mine], service[mine])
         self.ended += len(at_ns)
         self.lag.frombytes((sent_ns - at_ns - wait_ns).tobytes())
         self.wait.frombytes(wait_ns[wait_ns > 0].tobytes())
@@ -111,7 +121,7 @@ class Bucket:
 
     def failed(self, exchange: Exchange, outcome: Outcome, example: str) -> None:
         """Any outcome but OK: counted by kind, never a latency."""
-        part = self.parts.get(exchange.code) or self._part(exchange.code)
+        part = self._of(exchange)
         part.outcomes[outcome] += 1
         if len(part.failed) < FAILED_KEYS_KEPT:
             part.failed.append(exchange.index)
@@ -119,8 +129,20 @@ class Bucket:
             self.examples[outcome] = example
         self._end(exchange, outcome)
 
-    def _part(self, code: int) -> Part:
-        part = self.parts[code] = Part()
+    def _add(self, number: int, response: Integers, service: Integers) -> None:
+        part = self.parts.get(number) or self._part(number)
+        part.outcomes[0] += len(response)
+        part.response.frombytes(response.tobytes())
+        part.service.frombytes(service.tobytes())
+
+    def _of(self, exchange: Exchange) -> Part:
+        number = exchange.code
+        if self.grouping is not None:
+            number += self.grouping.of(exchange.key) * len(OPERATIONS)
+        return self.parts.get(number) or self._part(number)
+
+    def _part(self, number: int) -> Part:
+        part = self.parts[number] = Part()
         return part
 
     def _end(self, exchange: Exchange, outcome: Outcome) -> None:
@@ -141,16 +163,22 @@ class Bucket:
         interval at the end."""
         if self.raw is not None:
             self.raw.write(worker)
-        operations = {}
-        for code in sorted(self.parts):
-            part = self.parts[code]
+        recorded: dict[int, OperationInterval] = {}
+        for number in sorted(self.parts):
+            part = self.parts[number]
             response = Histogram.of(part.response)
             yield None
             service = Histogram.of(part.service)
-            operations[OPERATIONS[code]] = OperationInterval(
+            recorded[number] = OperationInterval(
                 response, service, tuple(part.outcomes), part.checked, part.found, part.expected,
                 tuple(sorted(part.failed)), tuple(part.recalls) if part.expected else (),
             )  # fmt: skip
+            yield None
+        spaces: dict[str, dict[Operation, OperationInterval]] = {}
+        operations = {OPERATIONS[number]: part for number, part in recorded.items() if self.grouping is None}
+        if self.grouping is not None:
+            spaces = by_space(recorded, self.grouping)
+            operations = merge_operations(spaces.values())
             yield None
         lag, wait = Histogram.of(self.lag), Histogram.of(self.wait)
         yield None
@@ -158,5 +186,16 @@ class Bucket:
             segment=self.segment.number, start_ns=self.start_ns, end_ns=self.end_ns, due=self.due, sent=self.sent,
             last_done_ns=max(0, self.last_done_ns - self.origin_ns) if self.last_done_ns else 0,
             operations=operations, lag=lag, wait=wait, worker=worker,
-            examples=tuple(f"{outcome.label}: {text}" for outcome, text in self.examples.items()),
+            examples=tuple(f"{outcome.label}: {text}" for outcome, text in self.examples.items()), spaces=spaces,
         )  # fmt: skip
+
+
+def by_space(
+    recorded: Mapping[int, OperationInterval], grouping: Grouping
+) -> dict[str, dict[Operation, OperationInterval]]:
+    """What a bucket's parts hold, by the names of groups and by operation."""
+    spaces: dict[str, dict[Operation, OperationInterval]] = {}
+    for number, part in recorded.items():
+        group, code = divmod(number, len(OPERATIONS))
+        spaces.setdefault(grouping.names[group], {})[OPERATIONS[code]] = part
+    return spaces

@@ -29,12 +29,12 @@ def exchanges(
 
     Appends each new bucket (a segment's second) to `buckets` before its first request, and closes it after its last.
     """
-    for second in seconds_of(segments, start_ns):
+    for second in seconds_of(segments, start_ns, plan.grouping):
         buckets.extend(second.buckets)
         for chunk in range(second.start_ns, second.end_ns, CHUNK_NS):
             plan.window((), chunk, chunk + 1)  # the block of the plan, which is made once and then kept
             yield None
-            block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, second.end_ns), second.since_ns)
+            block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, second.end_ns), second.since_ns, second.loud)
             yield None
             yield from _encoded(block, adapters, second.shift_ns, second.buckets, plan.seed)
         second.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from perfgate.address import Address
 from perfgate.histogram import Histogram
 from perfgate.interval import RECALL_STEPS, Interval, OperationInterval
 from perfgate.load_report import LoadReport
-from perfgate.operation import OPERATIONS
+from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import by_code
 from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.usage import ThreadUsage, Usage
@@ -54,25 +55,33 @@ def interval_to_wire(interval: Interval) -> pb.Interval:
         due=interval.due,
         sent=interval.sent,
         last_done_ns=interval.last_done_ns,
-        operations=[
-            pb.OperationInterval(
-                operation=OPERATIONS.index(name),
-                response=histogram_to_wire(part.response),
-                service=histogram_to_wire(part.service),
-                outcomes=part.outcomes,
-                checked=part.checked,
-                found=part.found,
-                expected=part.expected,
-                failed=part.failed,
-                recalls=part.recalls,
-            )
-            for name, part in interval.operations.items()
-        ],
+        operations=_operations_to_wire(interval.operations),
         lag=histogram_to_wire(interval.lag),
         wait=histogram_to_wire(interval.wait),
         worker=interval.worker,
         examples=interval.examples,
+        spaces=[
+            pb.SpaceInterval(name=name, operations=_operations_to_wire(parts))
+            for name, parts in interval.spaces.items()
+        ],
     )
+
+
+def _operations_to_wire(parts: Mapping[Operation, OperationInterval]) -> list[pb.OperationInterval]:
+    return [
+        pb.OperationInterval(
+            operation=OPERATIONS.index(name),
+            response=histogram_to_wire(part.response),
+            service=histogram_to_wire(part.service),
+            outcomes=part.outcomes,
+            checked=part.checked,
+            found=part.found,
+            expected=part.expected,
+            failed=part.failed,
+            recalls=part.recalls,
+        )
+        for name, part in parts.items()
+    ]
 
 
 def interval_from_wire(message: pb.Interval) -> Interval:
@@ -84,24 +93,29 @@ def interval_from_wire(message: pb.Interval) -> Interval:
         due=message.due,
         sent=message.sent,
         last_done_ns=message.last_done_ns,
-        operations={
-            OPERATIONS[part.operation]: OperationInterval(
-                response=histogram_from_wire(part.response),
-                service=histogram_from_wire(part.service),
-                outcomes=by_code(tuple(part.outcomes)),
-                checked=part.checked,
-                found=part.found,
-                expected=part.expected,
-                failed=tuple(part.failed),
-                recalls=_recalls(part),
-            )
-            for part in message.operations
-        },
+        operations=_operations_from_wire(message.operations),
         lag=histogram_from_wire(message.lag),
         wait=histogram_from_wire(message.wait),
         worker=message.worker,
         examples=tuple(message.examples),
+        spaces={part.name: _operations_from_wire(part.operations) for part in message.spaces},
     )
+
+
+def _operations_from_wire(messages: Iterable[pb.OperationInterval]) -> dict[Operation, OperationInterval]:
+    return {
+        OPERATIONS[part.operation]: OperationInterval(
+            response=histogram_from_wire(part.response),
+            service=histogram_from_wire(part.service),
+            outcomes=by_code(tuple(part.outcomes)),
+            checked=part.checked,
+            found=part.found,
+            expected=part.expected,
+            failed=tuple(part.failed),
+            recalls=_recalls(part),
+        )
+        for part in messages
+    }
 
 
 def _recalls(message: pb.OperationInterval) -> tuple[int, ...]:
