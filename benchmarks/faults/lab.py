@@ -10,23 +10,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from perfgate_agent.raw import VARIABLE, Rows, read_raw
+from perfgate_agent.raw import ROW, VARIABLE, Rows, read_raw
 
 from benchmarks.faults.network import ROOT, Host, Network, network
 from perfgate.certs.authority import Authority, Party
 from perfgate.errors import InputError
 from perfgate.interval import Interval
 from perfgate.interval_log import read_intervals
+from perfgate.trust.files import KEY
 from perfgate.trust.role import Role
+from perfgate.units import NS_PER_MS, NS_PER_S
 
 AGENT_PORT, STORE_PORT = 7400, 7432
 READY_S = 60.0
 DIM = 16
+WARMUP_NS = 500 * NS_PER_MS
 SCENARIO = """
 name = "{name}"
 [duration]
@@ -71,6 +74,19 @@ targets = ["{target}"]
 [load]
 addresses = ["10.77.0.0/24", "127.0.0.0/8"]
 """
+TARGET = """
+name = "lab"
+adapter = "engram"
+[options]
+threshold = 0.0
+[host]
+command = ["{python}", "-m", "perfgate.store", "--port", "{port}", "--data-dir", "{data_dir}", "--dim", "{embedding_dim}"]
+start_timeout_seconds = 30
+stop_grace_seconds = 3
+[variants.default]
+[variants.mortal]
+arguments = ["--die-after", "700"]
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,11 @@ class AgentProcess:
     @property
     def where(self) -> str:
         return f"{self.host.address}:{AGENT_PORT}"
+
+    def await_ready(self) -> None:
+        assert self.process.stdout is not None
+        if not self.process.stdout.readline().startswith("perfgate agent ready on "):
+            raise AssertionError(f"agent {self.host.name} did not start: {self.log.read_text()}")
 
     def send(self, number: signal.Signals) -> None:
         """To the agent alone; its workers and stores are processes of their own."""
@@ -161,7 +182,6 @@ class Running:
     out: Path
     began: float
     host: Host
-    words: list[str] = field(default_factory=list)
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -171,17 +191,10 @@ class Running:
         end = time.monotonic() + deadline_s
         while self.process.poll() is None and time.monotonic() < end:
             for interval in Ended(0, "", "", self.host.path(self.out), 0).intervals():
-                if interval.segment == 1 and interval.end_ns - interval.start_ns and self._at(interval) >= seconds:
+                if interval.segment == 1 and interval.end_ns - WARMUP_NS >= seconds * NS_PER_S:
                     return
             time.sleep(0.05)
         raise AssertionError(f"no load: {self.end(1)}")
-
-    def _at(self, interval: Interval) -> float:
-        return (interval.end_ns - self.first_ns(interval)) / 1e9
-
-    def first_ns(self, interval: Interval) -> int:
-        """Where the measured load begins on the run's clock."""
-        return WARMUP_NS
 
     def end(self, deadline_s: float) -> Ended:
         """Wait for its end; one that goes on beyond the deadline hangs, and is killed."""
@@ -194,9 +207,6 @@ class Running:
         return Ended(self.process.returncode, stdout, stderr, self.out, time.monotonic() - self.began)
 
 
-WARMUP_NS = 500_000_000
-
-
 class Lab:
     """Made by `lab`."""
 
@@ -207,7 +217,7 @@ class Lab:
         self.authority.make()
         self.controller_certs = self.authority.issue(Party("ci", Role.CONTROLLER))
         self.target = directory / "lab.toml"
-        self.target.write_text(_target(directory))
+        self.target.write_text(TARGET)
         self.agents: dict[str, AgentProcess] = {}
         self.store: subprocess.Popen[str] | None = None
         self._runs = 0
@@ -215,43 +225,42 @@ class Lab:
     def host(self, name: str) -> Host:
         return self.network.hosts[name]
 
-    def start_agent(
-        self, name: str, clock_ahead_s: int = 0, drain_s: float = 30, certs: Path | None = None, work: Path | None = None,
-        environment: Mapping[str, str] | None = None, host: str | None = None,
-    ) -> AgentProcess:  # fmt: skip
-        """Serving when it returns. certs: its certificate, by default a new one of the lab's authority."""
-        process, raw, log = self.begin_agent(name, clock_ahead_s, drain_s, certs, work, environment, host)
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("perfgate agent ready on "):
-            raise AssertionError(f"agent {name} did not start: {log.read_text()}")
-        self.agents[name] = AgentProcess(self.host(host or name), process, raw, log)
-        return self.agents[name]
+    def start_agents(self, *names: str, clocks_apart_s: int = 0) -> None:
+        """Side by side; each one's monotonic clock so much ahead of the one before it."""
+        begun = [self.begin_agent(name, number * clocks_apart_s) for number, name in enumerate(names, 1)]
+        for agent in begun:
+            agent.await_ready()
+
+    def start_agent(self, name: str, **settings: Any) -> AgentProcess:
+        """Serving when it returns; settings as of begin_agent."""
+        agent = self.begin_agent(name, **settings)
+        agent.await_ready()
+        return agent
 
     def begin_agent(
         self, name: str, clock_ahead_s: int = 0, drain_s: float = 30, certs: Path | None = None, work: Path | None = None,
-        environment: Mapping[str, str] | None = None, host: str | None = None,
-    ) -> tuple[subprocess.Popen[str], Path, Path]:  # fmt: skip
-        """The same without waiting: its process, the directory of its raw requests, its log."""
-        at, place = self.host(host or name), self.directory / name
+        environment: Mapping[str, str] | None = None, wrapper: Sequence[str] = (),
+    ) -> AgentProcess:  # fmt: skip
+        """On the host of its name; may not serve yet. certs: its certificate, by default one of the lab's authority."""
+        host, place = self.host(name), self.directory / name
         place.mkdir(exist_ok=True)
-        if certs is None:
-            party = Party(name, Role.AGENT, (at.address,))
-            certs = self.authority.place(party)
-            if not (certs / "key.pem").exists():
-                certs = self.authority.issue(party)
-        path = place / "agent.toml"
+        path, raw, log = place / "agent.toml", place / "raw", place / "agent.log"
         path.write_text(AGENT.format(
-            name=name, work=work or place / "work", cache=self.directory / "cache", address=at.address, port=AGENT_PORT,
-            drain=drain_s, certs=certs, target=self.target,
+            name=name, work=work or place / "work", cache=self.directory / "cache", address=host.address,
+            port=AGENT_PORT, drain=drain_s, certs=certs or self.certificate(name), target=self.target,
         ))  # fmt: skip
-        raw, log = place / "raw", place / "agent.log"
         settings = {**self.environment(), VARIABLE: str(raw), **(environment or {})}
+        command = [*wrapper, sys.executable, "-m", "perfgate_agent", "--config", str(path)]
         with log.open("a") as errors:
-            process = at.start(
-                [sys.executable, "-m", "perfgate_agent", "--config", str(path)], settings, clock_ahead_s, errors=errors
-            )
-        return process, raw, log
+            process = host.start(command, settings, clock_ahead_s, errors=errors)
+        self.agents[name] = AgentProcess(host, process, raw, log)
+        return self.agents[name]
+
+    def certificate(self, name: str) -> Path:
+        """Of the agent on that host, made when it is first asked for."""
+        party = Party(name, Role.AGENT, (self.host(name).address,))
+        place = self.authority.place(party)
+        return place if (place / KEY).exists() else self.authority.issue(party)
 
     def start_store(self, host: str, *arguments: str) -> None:
         """The built-in store, empty, for runs with --url."""
@@ -283,7 +292,7 @@ class Lab:
     ) -> Running:  # fmt: skip
         """`perfgate run --url` against the store, by these agents."""
         store = next(one for one in self.network.hosts.values() if one.name == "store")
-        words = ["--url", f"http://{store.address}:{STORE_PORT}", "--warmup", f"{WARMUP_NS / 1e9}s"]
+        words = ["--url", f"http://{store.address}:{STORE_PORT}", "--warmup", f"{WARMUP_NS / NS_PER_S}s"]
         return self.begin("run", load, agents, words, host, environment, out)
 
     def begin_gate(
@@ -312,7 +321,7 @@ class Lab:
             "--out", str(out), *words,
         ]  # fmt: skip
         settings = {**self.environment(), "PERFGATE_CERTS": str(self.controller_certs), **(environment or {})}
-        return Running(self.host(host).start(command, settings), out, time.monotonic(), self.host(host), command)
+        return Running(self.host(host).start(command, settings), out, time.monotonic(), self.host(host))
 
     def idle(self, names: Sequence[str], deadline_s: float = 15.0) -> dict[int, str]:
         """Wait until nothing runs on these agents' hosts but themselves; what still does at the deadline."""
@@ -329,7 +338,7 @@ class Lab:
         for name in names:
             with contextlib.suppress(InputError):
                 found.append(self.agents[name].recorded())
-        return np.concatenate(found)
+        return np.concatenate([np.zeros(0, dtype=ROW), *found])
 
     def forget(self) -> None:
         """Recorded requests of past runs."""
@@ -343,19 +352,3 @@ def lab(directory: Path, *hosts: str) -> Iterator[Lab]:
     """An empty one; everything in it ends with the block. Raises NotHere."""
     with network(*hosts) as made:
         yield Lab(made, directory)
-
-
-def _target(directory: Path) -> str:
-    return f"""
-name = "lab"
-adapter = "engram"
-[options]
-threshold = 0.0
-[host]
-command = ["{{python}}", "-m", "perfgate.store", "--port", "{{port}}", "--data-dir", "{{data_dir}}", "--dim", "{{embedding_dim}}"]
-start_timeout_seconds = 30
-stop_grace_seconds = 3
-[variants.default]
-[variants.mortal]
-arguments = ["--die-after", "700"]
-"""

@@ -117,7 +117,8 @@ class Network:
             for pid, device in ((self._middle.pid, f"p{host.number}"), (host.pid, "eth0")):
                 run([*entering(pid), "tc", "qdisc", "replace", "dev", device, "root", "netem", *line.netem])
             return
-        assert self._switch is not None and self._switch.stdin is not None
+        assert self._switch is not None
+        assert self._switch.stdin is not None
         self._switch.stdin.write(json.dumps({"port": host.number, **dataclasses.asdict(line)}) + "\n")
         self._switch.stdin.flush()
         self._switch_says_ok()
@@ -139,7 +140,8 @@ class Network:
             one.communicate()
 
     def _switch_says_ok(self) -> None:
-        assert self._switch is not None and self._switch.stdout is not None
+        assert self._switch is not None
+        assert self._switch.stdout is not None
         if self._switch.stdout.readline() != "ok\n":
             raise NotHere("the switch between the namespaces has ended")
 

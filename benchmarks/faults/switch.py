@@ -6,6 +6,7 @@ in n. Reads a line of JSON for each setting ({"port": 2, "delay_ms": 20, …}) a
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import json
@@ -17,7 +18,7 @@ import time
 from random import Random
 
 from benchmarks.faults.line import Direction, Line
-from perfgate.units import NS_PER_S
+from perfgate.units import NS_PER_MS
 
 ALL_PROTOCOLS = 0x0003
 IGNORE_OUTGOING = 23  # PACKET_IGNORE_OUTGOING of packet(7)
@@ -56,7 +57,7 @@ class Switch:
         """poll(2) counts whole milliseconds, rounded up: the last one is spent in looking again and again."""
         if not self._waiting:
             return None
-        return max(0, (self._waiting[0][0] - time.monotonic_ns()) // 1_000_000)
+        return max(0, (self._waiting[0][0] - time.monotonic_ns()) // NS_PER_MS)
 
     def _told(self) -> bool:
         words = sys.stdin.buffer.readline()
@@ -90,10 +91,8 @@ class Switch:
         now = time.monotonic_ns()
         while self._waiting and self._waiting[0][0] <= now:
             _, _, port, frame = heapq.heappop(self._waiting)
-            try:
+            with contextlib.suppress(OSError):  # a full queue drops what comes
                 self._sockets[port].send(frame)
-            except OSError:
-                pass  # a full queue drops what comes
 
 
 def _open(port: int) -> socket.socket:
@@ -105,7 +104,6 @@ def _open(port: int) -> socket.socket:
 
 
 if __name__ == "__main__":
-    assert NS_PER_S == 1_000_000_000
     switch = Switch([int(word) for word in sys.argv[1:]])
     os.write(1, b"ok\n")
     switch.run()
