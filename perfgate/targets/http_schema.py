@@ -1,4 +1,4 @@
-"""The form of a target file whose adapter is `http`, and what pydantic cannot know of it: whether templates and paths fit."""
+"""The form of a target file whose adapter is `http`; `http_faults` checks whether its templates and paths fit."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from perfgate.outcome import Outcome
-from perfgate.scenario.messages import show, suggest
 from perfgate.scenario.tables import Table
-from perfgate.targets import pieces
-from perfgate.targets.reply_path import compile_path
-from perfgate.targets.requests_model import HttpRequests, IdForm, RequestSpec, content_type
+from perfgate.targets.requests_model import HttpRequests, IdForm, RequestSpec
 from perfgate.targets.schema import Seconds, TargetFile, header_text
 from perfgate.units import seconds_to_ns
 
@@ -27,18 +23,16 @@ ALWAYS = ("space", "k", "dim")
 OF_A_REQUEST: Mapping[str, tuple[str, ...]] = {
     "store": ("id", "text", "vector"), "recall": ("text", "id"), "embedding_search": ("vector",),
     "pattern_completion": ("vector",), "load": ("id", "text", "vector"), "get": ("id",), "count": (), "health": (),
-    "prepare": (), "learn": (), "finish": ("nodes",),
+    "prepare": (), "learn": (), "finish": ("nodes", "text", "vector"),
 }  # fmt: skip
 """Placeholders beside ALWAYS and the file's own options."""
-OF_A_BATCH = ("items",)
+ITEMS = "items"
 STEPS = ("prepare", "learn", "finish")
 UNLEARNED = ("health", "prepare", "learn")
 """Requests that are sent before anything has been learned."""
 SAMPLES: Mapping[str, str] = {"id": "1", "text": "some words", "vector": "[0.5]", "nodes": "1"}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_OPTION = re.compile(r"[a-z][a-z0-9_]*")
-Fault = tuple[tuple[str, ...], str]
-"""The field, and what is wrong with it."""
+OPTION = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def _url(path: str) -> str:
@@ -58,9 +52,9 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _options(options: dict[str, Any]) -> dict[str, Any]:
-    taken = {*SAMPLES, *OF_A_BATCH, "dim"}
+    taken = {*SAMPLES, ITEMS, "dim"}
     for name, value in options.items():
-        if name in taken or not _OPTION.fullmatch(name) or not isinstance(value, str | int | float):
+        if name in taken or not OPTION.fullmatch(name) or not isinstance(value, str | int | float):
             wish = f"names of small letters, digits and '_' (not {', '.join(sorted(taken))}) with a text, number or boolean"
             raise PydanticCustomError("form", "bad option", {"wish": wish})
     k = options.get("k", 10)
@@ -103,8 +97,14 @@ class Search(Request):
 
 class Load(Request):
     item: str = Field(default="", examples=['{"id": "{id}", "vector": {vector}}'])
+    columns: dict[str, str] = Field(default={}, examples=[{"ids": '"{id}"', "vectors": "{vector}"}])
     separator: str = ","
     batch: int = Field(default=100, ge=1, le=10_000, examples=[100])
+
+    @property
+    def each(self) -> dict[str, str]:
+        """What of a memory is written where: `item` is the column {items}."""
+        return {**({ITEMS: self.item} if self.item else {}), **self.columns}
 
 
 class Get(Request):
@@ -165,30 +165,21 @@ class HttpFile(TargetFile):
 
 def http_requests(checked: HttpFile) -> HttpRequests:
     """What the file says, frozen."""
-    named = {name: _spec(request) for _, name, request in checked.listed() if name not in STEPS}
-    prepare, learn, finish = (tuple(map(_spec, getattr(checked, name))) for name in STEPS)
+    named = {name: http_spec(request) for _, name, request in checked.listed() if name not in STEPS}
+    prepare, learn, finish = (tuple(map(http_spec, getattr(checked, name))) for name in STEPS)
     return HttpRequests(named, prepare, checked.ids, learn, finish)
 
 
-def find_faults(checked: HttpFile) -> Iterator[Fault]:
-    """What is wrong with templates and paths, one by one."""
-    for where, name, request in checked.listed():
-        yield from _faults_of_templates(where, name, request, checked)
-        yield from _faults_of_paths(where, request)
-        yield from _faults_of_errors(where, request)
-    yield from _faults_of_the_whole(checked)
-
-
-def _spec(request: Request) -> RequestSpec:
+def http_spec(request: Request) -> RequestSpec:
+    """One request, frozen."""
     other: dict[str, Any] = {
-        name: getattr(request, name)
-        for name in ("count", "item", "separator", "take", "until")
-        if hasattr(request, name)
+        name: getattr(request, name) for name in ("count", "separator", "take", "until") if hasattr(request, name)
     }
     lists: dict[str, Any] = {
         name: tuple(getattr(request, name)) for name in ("ids", "scores", "missing") if hasattr(request, name)
     }
-    batch = request.batch if isinstance(request, Load) and request.item else 1
+    batch = request.batch if isinstance(request, Load) and request.each else 1
+    other |= {"columns": request.each} if isinstance(request, Load) else {}
     return RequestSpec(
         method=request.method or ("POST" if request.body else "GET"),
         path=request.path,
@@ -201,98 +192,3 @@ def _spec(request: Request) -> RequestSpec:
         **other,
         **lists,
     )
-
-
-def _faults_of_templates(where: tuple[str, ...], name: str, request: Request, checked: HttpFile) -> Iterator[Fault]:
-    constants = [*ALWAYS, *(option for option in checked.options if option not in ALWAYS)]
-    constants += [] if name in UNLEARNED else checked.learned
-    own = OF_A_REQUEST[name]
-    item = request.item if isinstance(request, Load) else ""
-    known = [*(OF_A_BATCH if item else own), *constants]
-    texts = [("path", request.path, known), ("body", request.body, known), ("item", item, [*own, *constants])]
-    texts += [(f"headers.{header}", value, constants) for header, value in request.headers.items()]
-    for field, text, allowed in texts:
-        for placeholder in pieces.names(text):
-            if placeholder not in allowed:
-                remedy = suggest(placeholder, allowed) if not field.startswith("headers") else _known(allowed)
-                yield (*where, *field.split(".", 1)), f"names {{{placeholder}}}, which is not known there: {remedy}"
-                return
-    if content_type(_spec(request)) == pieces.JSON:
-        for field, text in (("body", request.body), ("item", item)):
-            if text and (problem := _not_json(text, item, checked)):
-                yield (*where, field), problem
-
-
-def _known(allowed: list[str]) -> str:
-    return "known are " + ", ".join(f"{{{name}}}" for name in allowed) + " (and a new [options] key)"
-
-
-def _not_json(text: str, item: str, checked: HttpFile) -> str:
-    constants = {**dict.fromkeys(checked.learned, "1"), **checked.options, "dim": 1}
-    samples = {name: sample.encode() for name, sample in SAMPLES.items()}
-    samples["items"] = b"".join(
-        part if isinstance(part, bytes) else samples[part.text] for part in pieces.fill(item, constants, "json")
-    )
-    filled = b"".join(
-        part if isinstance(part, bytes) else samples[part.text] for part in pieces.fill(text, constants, "json")
-    )
-    try:
-        orjson.loads(filled)
-    except ValueError as error:
-        return (
-            f'is not JSON once placeholders are filled in ({error}): write texts in quotes ("{{text}}"), numbers and '
-            "{vector} without, or name another Content-Type in headers"
-        )
-    return ""
-
-
-def _faults_of_paths(where: tuple[str, ...], request: Request) -> Iterator[Fault]:
-    for field in ("ids", "scores", "count", "take", "until"):
-        given = getattr(request, field, ())
-        paths = given.values() if field == "take" and given else given
-        for text in [paths] if isinstance(paths, str) else paths:
-            try:
-                compile_path(text)
-            except ValueError as error:
-                yield (*where, field), f"= {show(text)} must be {error}"
-
-
-def _faults_of_errors(where: tuple[str, ...], request: Request) -> Iterator[Fault]:
-    for key in request.errors:
-        if key.isdigit():
-            if int(key) in request.success:
-                yield (*where, "errors"), f"names status {key}, which is one of success: leave it out of one of them"
-            continue
-        try:
-            compile_path(key)
-        except ValueError as error:
-            yield (*where, "errors"), f"has the key {show(key)}, which must be a status like 404 or {error}"
-
-
-def _faults_of_the_whole(checked: HttpFile) -> Iterator[Fault]:
-    requests = checked.requests
-    taken = {*SAMPLES, *OF_A_BATCH, *ALWAYS, *checked.options}
-    for name in checked.learned:
-        if name in taken or not _OPTION.fullmatch(name) or checked.learned.count(name) > 1:
-            yield (
-                ("learn",),
-                f"takes {show(name)}: give it a name of small letters, digits and '_' that nothing else has",
-            )
-    if requests.store is None and requests.load is None:
-        yield ("requests",), "has neither store nor load: perfgate must load the data; add [requests.load]"
-    for name, needed in (
-        ("store", "id"), ("load", "id"), ("get", "id"), ("recall", "text"), ("embedding_search", "vector"),
-        ("pattern_completion", "vector"),
-    ):  # fmt: skip
-        request = getattr(requests, name)
-        if request is None:
-            continue
-        texts = (request.path, request.body, getattr(request, "item", ""))
-        if not any(needed in pieces.names(text) for text in texts):
-            yield (
-                ("requests", name),
-                f"does not name {{{needed}}}: answers could not be checked; put it into path or body",
-            )
-    load = requests.load
-    if load is not None and load.item and "items" not in pieces.names(load.body):
-        yield ("requests", "load", "body"), "does not name {items}, where the items of `item` go: add it"

@@ -202,18 +202,11 @@ class HttpTemplateAdapter:
             "text": lambda node, index: data.text(node),
             "vector": lambda node, index: data.encoded_node(node),
         }
-        if not spec.item:
+        if not spec.columns:
             each = [self._compile(spec, sources, number) for number in range(data.spaces)]
             return lambda nodes: each[data.space(nodes[0])](nodes[0], 0)
-        items = [
-            pieces.encoder(pieces.fill(spec.item, self._constants(number), "json"), (), sources)
-            for number in range(data.spaces)
-        ]
         batch: list[int] = []  # of the request that is being made
-        separator = spec.separator.encode()
-        joined: dict[str, Source] = {
-            "items": lambda node, index: separator.join(items[data.space(one)](one, 0) for one in batch)
-        }
+        joined = {name: self._column(spec, text, sources, batch) for name, text in spec.columns.items()}
         whole = [self._compile(spec, joined, number) for number in range(data.spaces)]
 
         def load(nodes: Sequence[int]) -> bytes:
@@ -221,6 +214,15 @@ class HttpTemplateAdapter:
             return whole[data.space(nodes[0])](nodes[0], 0)
 
         return load
+
+    def _column(self, spec: RequestSpec, text: str, sources: Mapping[str, Source], batch: Sequence[int]) -> Source:
+        """What of each memory of the batch is written at one place."""
+        data, separator = self._dataset, spec.separator.encode()
+        each = [
+            pieces.encoder(pieces.fill(text, self._constants(number), "json"), (), sources)
+            for number in range(data.spaces)
+        ]
+        return lambda node, index: separator.join(each[data.space(one)](one, 0) for one in batch)
 
     def _constants(self, space: int) -> Mapping[str, Scalar]:
         name = str(self._options["space"])
@@ -237,7 +239,13 @@ class HttpTemplateAdapter:
         return Steps(name, specs, self._dataset.spaces, self._goes_to_a_space)
 
     def _encoded(self, steps: Steps) -> list[bytes]:
-        return [self._compile(spec, {}, space)(0, 0) for spec, space in steps.each]
+        """After loading, {text} and {vector} are those of the space's first query."""
+        data = self._dataset
+        sources: dict[str, Source] = {
+            "text": lambda key, index: data.recall_text(key),
+            "vector": lambda key, index: data.encoded_query(key),
+        }
+        return [self._compile(spec, sources, space)(space, 0) for spec, space in steps.each]
 
     def _compile(self, spec: RequestSpec, sources: Mapping[str, Source], space: int) -> Encode:
         """The request to one memory space. Raises NotLearned where it holds what is not known yet."""

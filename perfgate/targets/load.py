@@ -14,8 +14,10 @@ from perfgate.operation import Operation
 from perfgate.scenario.load import parse_toml, read_text
 from perfgate.scenario.locate import find_line
 from perfgate.scenario.messages import explain, show, suggest
-from perfgate.targets.http_schema import HttpFile, find_faults, http_requests
+from perfgate.targets.http_faults import find_faults
+from perfgate.targets.http_schema import HttpFile, http_requests
 from perfgate.targets.model import BuildSpec, HostSpec, Target, TlsTerms
+from perfgate.targets.pgvector_schema import PgvectorFile
 from perfgate.targets.redis_schema import RedisFile
 from perfgate.targets.registry import ADAPTERS
 from perfgate.targets.requests_model import HttpRequests
@@ -23,7 +25,8 @@ from perfgate.targets.schema import Build, EngramFile, Host, HttpGetFile, Target
 from perfgate.units import seconds_to_ns
 
 FORMS: Mapping[str, type[TargetFile]] = {
-    "engram": EngramFile, "http": HttpFile, "http_get": HttpGetFile, "redis": RedisFile,
+    "engram": EngramFile, "http": HttpFile, "http_get": HttpGetFile, "pgvector": PgvectorFile,
+    "redis": RedisFile,
 }  # fmt: skip
 """The form of a target file by its adapter; the names are those of perfgate.targets.registry."""
 
@@ -72,7 +75,7 @@ def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
         variants={name: tuple(variant.arguments) for name, variant in checked.variants.items()},
         build=_build(checked.build) if checked.build else None,
         artifacts={
-            name: str((Path(origin).parent / variant.artifact).absolute())
+            name: str((Path(origin).parent / Path(variant.artifact).expanduser()).absolute())
             for name, variant in checked.variants.items()
             if variant.artifact
         },

@@ -17,7 +17,8 @@ class RequestSpec:
 
     success: statuses, the usual one first. ids, scores: of the results, best first. count: of numbers, which are added.
     errors: status or path -> what a reply with it comes to. missing: statuses that say that there is no such memory.
-    item, separator, batch: a body with {items} holds up to `batch` of them. take: placeholder -> path to its value.
+    columns, separator, batch: placeholder -> what of a memory is written there; the body holds up to `batch` memories,
+    joined by the separator. take: placeholder -> path to its value.
     until: path -> what must stand there before the next step; it is asked again for up to timeout_ns.
     """
 
@@ -31,7 +32,7 @@ class RequestSpec:
     count: str = ""
     errors: Mapping[str, Outcome] = field(default_factory=dict)
     missing: tuple[int, ...] = ()
-    item: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
     separator: str = ","
     batch: int = 1
     take: Mapping[str, str] = field(default_factory=dict)
