@@ -13,6 +13,7 @@ from perfgate.gate.capacity import capacity_check
 from perfgate.gate.compare import compare, invalid, look_due
 from perfgate.gate.comparison import Comparison
 from perfgate.gate.generator import drop_faulty, drop_laggards, spoilt_reason
+from perfgate.gate.neighbour import others_only
 from perfgate.gate.policy import Policy
 from perfgate.gate.validity import usable_pairs
 from perfgate.interval_log import IntervalWriter
@@ -83,7 +84,7 @@ class Gate:
         if request.target.host and not request.target.host.copyable:
             self._progress.handle(Note("each process is loaded anew: this store cannot serve a copy"))
             return
-        for variant in dict.fromkeys(request.builds.values()):
+        for variant in request.variants:
             with self._phases.phase(f"load {variant}", "once, to be copied for each process"):
                 done = await host.install(request.target.name, variant, request.scenario, request.seed)
                 took = f"started in {format_duration(done.start_ns)}, loaded in {format_duration(done.load_ns)}"
@@ -141,7 +142,8 @@ class Gate:
             async with ticking(collector, self._progress, schedule.duration_ns):
                 results = await self._load(schedule, couple)
         check_counts(results)
-        return make_pair(schedule, collector, couple.running, results, request.policy)
+        pair = make_pair(schedule, collector, couple.running, results, request.policy)
+        return others_only(pair) if request.neighbour else pair
 
     async def _load(self, schedule: PairSchedule, couple: Couple) -> list[LoadResult]:
         """Drive the pair, unless a store ends in the middle."""

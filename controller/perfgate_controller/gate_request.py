@@ -25,3 +25,15 @@ class GateRequest:
     directory: Path
     time_limit_ns: int | None = None
     restarts: Restarts | None = None
+    variant: str = ""
+    """Of the noisy neighbour's gate: the one build whose process serves both arms; `builds` are then names for people."""
+
+    @property
+    def neighbour(self) -> bool:
+        """Whether the question is what a noisy neighbour does to the other memory spaces."""
+        return bool(self.variant)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What is started, each once."""
+        return (self.variant,) if self.variant else tuple(dict.fromkeys(self.builds.values()))

@@ -21,7 +21,7 @@ class Couple:
         self._builds = builds
         self._host = host
         self._pair = 0
-        self._arms = {process.handle: arm for arm, process in running.items()}
+        self._arms = {process.handle: arm for arm, process in running.items()}  # one handle, where one serves both
         host.on_exit = self._on_exit
 
     def serve(self, number: int) -> None:
@@ -34,7 +34,7 @@ class Couple:
         """Stop both. A lost agent ends its processes itself."""
         self._host.on_exit = lambda handle, status, output: None
         with contextlib.suppress(FleetError):
-            await asyncio.gather(*(self._host.terminate(process.handle) for process in self.running.values()))
+            await asyncio.gather(*(self._host.terminate(handle) for handle in self._arms))
 
     def _on_exit(self, handle: int, status: int, output: str) -> None:
         if handle not in self._arms or self.died.done():
@@ -51,7 +51,11 @@ class Couple:
 
 
 async def launch(request: GateRequest, host: AgentLink, schedule: PairSchedule) -> Couple:
-    """Fresh processes, in the schedule's order: each serves a copy of its build's data, or loads them anew."""
+    """Fresh processes, in the schedule's order: each serves a copy of its build's data, or loads them anew. One for both
+    arms, where they are one build and differ in what is sent."""
+    if request.neighbour:
+        (process,) = await host.launch(request.target.name, [request.variant], request.scenario, request.seed)
+        return Couple(dict.fromkeys(schedule.arms, process), request.builds, host)
     variants = [request.builds[arm] for arm in schedule.arms]
     apart = request.policy.mode == "duet"  # loaded at once, they must not take each other's processors
     launched = await host.launch(request.target.name, variants, request.scenario, request.seed, apart)

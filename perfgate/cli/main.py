@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 VERBS = {
     "gate": "compare two builds of a store and give a verdict",
+    "neighbour": "whether one memory space at ten times its rate disturbs the others",
     "run": "one load run, without a gate",
     "plan": "show beforehand what a scenario will send, how long it takes, what a gate can see",
     "report": "render a run's directory again",

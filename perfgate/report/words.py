@@ -10,6 +10,7 @@ from pathlib import Path
 
 from perfgate.gate.comparison import Comparison
 from perfgate.gate.effect import Effect, Finding
+from perfgate.gate.neighbour import QUESTION
 from perfgate.gate.verdict import Word
 from perfgate.run import RunRecord
 from perfgate.segment import Arm
@@ -29,6 +30,8 @@ def headline(record: RunRecord, comparison: Comparison) -> str:
     """The verdict in one sentence."""
     base, candidate = (record.builds.get(arm, "?") for arm in Arm)
     pairs = f"{comparison.pairs} {'pair' if comparison.pairs == 1 else 'pairs'}"
+    if record.environment.get("question") == QUESTION:
+        return _of_the_neighbour(comparison, pairs)
     match comparison.verdict.word:
         case Word.PASS:
             margin = short_percent(comparison.policy.margin)
@@ -39,6 +42,19 @@ def headline(record: RunRecord, comparison: Comparison) -> str:
             return f"{candidate} against {base}: {pairs} could not tell whether it is slower."
         case Word.INVALID:
             return f"No verdict on {candidate}: this measurement cannot be trusted."
+
+
+def _of_the_neighbour(comparison: Comparison, pairs: str) -> str:
+    match comparison.verdict.word:
+        case Word.PASS:
+            margin = short_percent(comparison.policy.margin)
+            return f"The noisy neighbour does not disturb the others: {pairs} show no slowdown beyond {margin}."
+        case Word.BLOCK:
+            return f"The noisy neighbour disturbs the others: {_worst(comparison)}"
+        case Word.INCONCLUSIVE:
+            return f"{pairs} could not tell whether the noisy neighbour disturbs the others."
+        case Word.INVALID:
+            return "No verdict on the noisy neighbour: this measurement cannot be trusted."
 
 
 def _worst(comparison: Comparison) -> str:

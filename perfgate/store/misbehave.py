@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from perfgate.operation import Operation
 from perfgate.store.api import Refusal, Reply
+from perfgate.store.fair_share import FairShare
 from perfgate.store.memory_space import Hits, MemorySpace
 from perfgate.store.options import Misbehaviour
 from perfgate.store.recent_times import RecentTimes
@@ -41,13 +42,18 @@ class Mischief:
         self._free_ns = 0
         self._done_ns = 0
         self._asked_s = -float("inf")
+        self._fair = None if switches.space_rate is None else FairShare(switches.space_rate)
+        self._is_loading = True
         ranked = (*switches.slow_fastest, *switches.slow_slowest)
         self._times = {operation: RecentTimes() for operation in ranked}
 
-    async def before(self, operation: Operation) -> Reply | None:
+    async def before(self, operation: Operation, space: str = "default") -> Reply | None:
         """Counts, leaks, dies, waits for capacity; a reply if the request is to fail."""
         self._seen += 1
         self._asked_s = time.monotonic()
+        self._is_loading = self._is_loading and operation is Operation.STORE
+        if self._fair and not self._is_loading and not self._fair.admits(space, self._asked_s):
+            return Refusal(429, "TOO_MANY_REQUESTS", "beyond the rate of one memory space").reply
         self._freeze()
         if self._switches.die_after is not None and self._seen > self._switches.die_after:
             os._exit(DEATH_STATUS)

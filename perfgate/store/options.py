@@ -39,6 +39,7 @@ class Misbehaviour:
     lose_index: bool = False
     busy_health_s: float = 0.0
     freeze: tuple[int, float] | None = None  # at which request, seconds
+    space_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,12 @@ _SWITCHES = (
     ("--warm-tier", "CONFIDENCE", "memories of less confidence are recalled first, whatever is asked for"),
     ("--busy-health", "SECONDS", "GET /health says 503 until so long after the last request for memories"),
     ("--freeze", "N:SECONDS", "everything stands still for SECONDS at the Nth request for memories, once"),
+    (
+        "--space-rate",
+        "RATE",
+        "429 at once to what one memory space asks for beyond RATE requests a second, from the first recall or search on: a "
+        "way to keep a noisy neighbour from the others",
+    ),
 )
 
 
@@ -134,6 +141,9 @@ def _misbehaviour(args: argparse.Namespace) -> Misbehaviour:
         lose_index=args.lose_index,
         busy_health_s=_last("--busy-health", args.busy_health, lambda text: _number(text, 0, 3_600), seconds) or 0.0,
         freeze=_last("--freeze", args.freeze, _freeze, "N:SECONDS, like 500:120"),
+        space_rate=_last(
+            "--space-rate", args.space_rate, lambda text: _number(text, 0.001, 1e9), "requests a second"
+        ),
     )
 
 

@@ -108,7 +108,7 @@ class _Service:
             if request.route == "/health" and self._mischief.is_busy:
                 return Refusal(503, "BUSY", "under load, asked for by --busy-health").reply
             return self._api.answer(request)
-        if (failure := await self._mischief.before(operation)) is not None:
+        if (failure := await self._mischief.before(operation, headers.get("X-Memory-Space") or "default")) is not None:
             return failure
         reply = self._api.empty(operation) if self._mischief.is_empty(operation) else self._api.answer(request)
         self._mischief.after(operation, arrived_ns)

@@ -1,0 +1,94 @@
+"""The noisy neighbour's gate: the others' requests of both arms, and what to say of them.
+
+Both arms are the same build under the same requests; the second one's slices have what the neighbour sends on top. What is
+compared is what the other memory spaces saw.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from statistics import NormalDist
+
+from perfgate.errors import InputError
+from perfgate.gate.comparison import Comparison
+from perfgate.gate.policy import Policy
+from perfgate.gate.verdict import Word
+from perfgate.interval import Interval
+from perfgate.pair import Pair
+from perfgate.scenario.model import Scenario
+from perfgate.segment import Arm
+from perfgate.spaces import OTHERS
+
+MARGIN = 0.01
+"""What counts as a disturbance, unless scenario, policy or command line say otherwise."""
+QUESTION = "noisy neighbour"
+POWER = 0.80
+
+
+def check(scenario: Scenario, policy: Policy) -> None:
+    """Raises InputError for a scenario or a policy with which the question cannot be asked."""
+    if scenario.neighbour is None:
+        raise InputError(
+            "noisy_neighbour is missing: add a table, for example [noisy_neighbour] with space = 0 and factor = 10.0"
+        )
+    if policy.mode != "alternation":
+        raise InputError(f'gate.mode = "{policy.mode}": a neighbour in one half of a duet disturbs both; leave it out')
+    if policy.starts:
+        raise InputError(f"gate.starts = {policy.starts}: one process serves both arms here; leave it out")
+
+
+def arms(scenario: Scenario, variant: str) -> Mapping[Arm, str]:
+    """What the two arms are called."""
+    assert scenario.neighbour is not None
+    what = f"space {scenario.neighbour.space} at {scenario.neighbour.factor:g} times its rate"
+    return {Arm.BASE: f"{variant}, all spaces calm", Arm.CANDIDATE: f"{variant}, {what}"}
+
+
+def others_only(pair: Pair) -> Pair:
+    """The pair as the other spaces saw it; what was sent and how late stays that of all requests."""
+    couples = tuple(
+        dataclasses.replace(couple, base=_others(couple.base), candidate=_others(couple.candidate))
+        for couple in pair.couples
+    )
+    return dataclasses.replace(
+        pair, couples=couples, warmup={arm: _others(interval) for arm, interval in pair.warmup.items()}
+    )
+
+
+def _others(interval: Interval) -> Interval:
+    return dataclasses.replace(interval, operations=interval.spaces.get(OTHERS, {}))
+
+
+def pairs_needed(comparison: Comparison, power: float = POWER) -> int | None:
+    """How many pairs, at the noise of those that were measured, show with `power` that nothing moved by the margin; None
+    where too few were.
+
+    A PASS needs estimate + z(1 - alpha_pass) · se below the margin. If nothing moved, the estimate lies below z(power) · se
+    with that probability, so se must shrink to log(1 + margin) / (z(1 - alpha_pass) + z(power)), and it does with the root
+    of the pairs. The mean over operations has the margin, each operation by itself margin x operation_margin_factor.
+    """
+    policy, normal = comparison.policy, NormalDist()
+    reach = normal.inv_cdf(1 - policy.alpha_pass) + normal.inv_cdf(power)
+    needed = [
+        comparison.pairs * (reach * effect.se / math.log1p(effect.margin)) ** 2
+        for effect in comparison.effects
+        if effect.primary and math.isfinite(effect.se) and effect.se > 0
+    ]
+    return max(policy.pass_from, math.ceil(max(needed))) if needed else None
+
+
+def explained(comparison: Comparison) -> Comparison:
+    """With what the arms are, and, where it ended undecided, how many pairs would decide."""
+    notes = [
+        "base is what the other memory spaces saw while all were calm, candidate the same requests beside the noisy "
+        "neighbour; one process served both"
+    ]
+    if comparison.verdict.word is Word.INCONCLUSIVE and (needed := pairs_needed(comparison)) is not None:
+        notes.append(
+            f"at the noise measured here a margin of {100 * comparison.policy.margin:g} % takes about {needed:,} pairs "
+            f"({comparison.pairs} were measured) to be shown four times in five, if nothing moves: write --looks {needed}, "
+            "or measure on a quieter host"
+        )
+    return dataclasses.replace(comparison, notes=(*notes, *comparison.notes))
