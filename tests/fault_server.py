@@ -1,4 +1,4 @@
-"""A raw HTTP server on loopback or a Unix socket that behaves as badly as a test wants it to."""
+"""A raw server on loopback or a Unix socket that behaves as badly as a test wants it to."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 class FaultServer:
     """Calls `answer(self, request, writer)` for each complete request, given as head and body together. path: of a Unix
-    socket instead of a port; tls: the server's side of it."""
+    socket instead of a port; tls: the server's side of it; split: tells requests apart (HTTP's)."""
 
-    def __init__(self, answer: Answer, path: Path | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, answer: Answer, path: Path | None = None, tls: ssl.SSLContext | None = None, split: Split | None = None
+    ) -> None:
         self._answer = answer
+        self._split = split or _requests
         self._path = path
         self._tls = tls
         self._server: asyncio.Server | None = None
@@ -69,7 +72,7 @@ class FaultServer:
         self.connections += 1
         self._writers.add(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            async for request in _requests(reader):
+            async for request in self._split(reader):
                 self.requests.append(request)
                 await self._answer(self, request, writer)
         self._writers.discard(writer)
@@ -77,6 +80,7 @@ class FaultServer:
 
 
 Answer = Callable[[FaultServer, bytes, asyncio.StreamWriter], Awaitable[None]]
+Split = Callable[[asyncio.StreamReader], AsyncIterator[bytes]]
 
 
 async def _requests(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

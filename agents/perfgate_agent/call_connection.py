@@ -42,6 +42,9 @@ class CallConnection:
     async def _call(self, exchange: Exchange) -> None:
         payload = exchange.payload
         assert isinstance(payload, Call)
+        if self._session.closed:  # nobody has heard of it yet
+            self._fail(exchange, Outcome.STALE_CONNECTION, "the kept connection had been closed before the call came")
+            return
         try:
             status, body = await self._session.call(payload)
         except OSError as error:
@@ -49,6 +52,10 @@ class CallConnection:
             return
         except ValueError as error:
             self._fail(exchange, Outcome.BAD_REPLY, str(error))
+            return
+        except Exception as error:  # no reply's fault: whoever drives this load must hear of it
+            asyncio.get_running_loop().call_exception_handler({"message": "a call failed", "exception": error})
+            self._fail(exchange, Outcome.BAD_REPLY, repr(error))
             return
         if self.exchange is exchange:  # it may have timed out meanwhile
             exchange.done_ns = monotonic_ns()
