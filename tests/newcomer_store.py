@@ -1,6 +1,7 @@
 """A store that perfgate has never heard of: exact search in memory, whole numbers as ids, nested results, its own statuses.
 
-A collection must be made before anything can be put into it. Nothing outlives the process.
+A collection must be made before anything can be put into it. Nothing outlives the process. With --handles, a collection goes
+by a name that the store makes up; with --index N, it can be searched when its index has been asked after N times.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import secrets
 from collections import Counter
 from typing import Any
 
@@ -22,6 +24,8 @@ class Collection:
         self.places: dict[int, int] = {}
         self.words: dict[str, list[int]] = {}
         self.matrix = np.zeros((8192, width), np.float32)
+        self.handle = secrets.token_hex(8)
+        self.pending = 0
 
     def put(self, row: dict[str, Any]) -> None:
         place = len(self.rows)
@@ -44,20 +48,37 @@ class Collection:
 
 
 class Store:
-    def __init__(self, fail: float) -> None:
+    def __init__(self, fail: float, handles: bool, index: int) -> None:
         self.collections: dict[str, Collection] = {}
-        self.fail = fail
+        self.fail, self.handles, self.index = fail, handles, index
         self.chance = random.Random(1)
 
     def collection(self, request: web.Request) -> Collection:
         name = request.match_info["name"]
-        if name not in self.collections:
+        known = {each.handle: each for each in self.collections.values()} if self.handles else self.collections
+        if name not in known:
             raise web.HTTPConflict(text='{"fault": {"reason": "make the collection first"}}')
-        return self.collections[name]
+        return known[name]
 
     async def make(self, request: web.Request) -> web.Response:
-        self.collections.setdefault(request.match_info["name"], Collection((await request.json())["width"]))
+        made = Collection((await request.json())["width"])
+        made.pending = self.index
+        self.collections.setdefault(request.match_info["name"], made)
         return web.json_response({}, status=202)
+
+    async def about(self, request: web.Request) -> web.Response:
+        collection = self.collections.get(request.match_info["name"])
+        if collection is None:
+            return web.json_response({"fault": {"reason": "no such collection"}}, status=410)
+        return web.json_response({"about": {"handle": collection.handle}})
+
+    async def indexed(self, request: web.Request) -> web.Response:
+        collection = self.collection(request)
+        collection.pending = max(0, collection.pending - 1)
+        rows = len(collection.rows)
+        return web.json_response(
+            {"parts": [{"pending": collection.pending, "rows": rows, "ready": not collection.pending}]}
+        )
 
     async def put(self, request: web.Request) -> web.Response:
         collection, rows = self.collection(request), (await request.json())["rows"]
@@ -69,6 +90,8 @@ class Store:
 
     async def look(self, request: web.Request) -> web.Response:
         collection, asked = self.collection(request), await request.json()
+        if collection.pending:
+            return web.json_response({"fault": {"reason": "not indexed"}}, status=418)
         if self.chance.random() < self.fail:
             return web.json_response({"fault": {"reason": "told to"}})  # 200 all the same
         if "features" in asked:
@@ -95,10 +118,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int)
     parser.add_argument("--fail", type=float, default=0)
+    parser.add_argument("--handles", action="store_true")
+    parser.add_argument("--index", type=int, default=0)
     given = parser.parse_args()
-    store, app = Store(given.fail), web.Application(client_max_size=1 << 26)
+    store, app = Store(given.fail, given.handles, given.index), web.Application(client_max_size=1 << 26)
     app.add_routes([
         web.put("/c/{name}", store.make), web.post("/c/{name}/rows", store.put), web.post("/c/{name}/look", store.look),
+        web.get("/c/{name}", store.about), web.get("/c/{name}/index", store.indexed),
         web.get("/c/{name}/rows/{key}", store.get), web.get("/c/{name}/size", store.size), web.get("/ready", store.ready),
     ])  # fmt: skip
     web.run_app(

@@ -29,11 +29,22 @@ Fault = tuple[tuple[str, ...], str]
 
 def find_faults(checked: HttpFile) -> Iterator[Fault]:
     """What is wrong with templates and paths, one by one."""
+    yield from _faults_of_names(checked)
     for where, name, request in checked.listed():
         yield from _faults_of_templates(where, name, request, checked)
         yield from _faults_of_paths(where, request)
         yield from _faults_of_errors(where, request)
     yield from _faults_of_the_whole(checked)
+
+
+def _faults_of_names(checked: HttpFile) -> Iterator[Fault]:
+    """Of the names that the file itself gives to placeholders."""
+    columns = list(checked.requests.load.columns) if checked.requests.load else []
+    given = [*SAMPLES, ITEMS, *ALWAYS, *(set(checked.options) - set(ALWAYS)), *checked.learned, *columns]
+    for where, names in ((("learn",), checked.learned), (("requests", "load", "columns"), columns)):
+        for name in names:
+            if not OPTION.fullmatch(name) or given.count(name) > 1:
+                yield where, f"names {show(name)}: give a name of small letters, digits and '_' that nothing else has"
 
 
 def _faults_of_templates(where: tuple[str, ...], name: str, request: Request, checked: HttpFile) -> Iterator[Fault]:
@@ -112,12 +123,6 @@ def _faults_of_errors(where: tuple[str, ...], request: Request) -> Iterator[Faul
 
 def _faults_of_the_whole(checked: HttpFile) -> Iterator[Fault]:
     requests = checked.requests
-    columns = list(requests.load.columns) if requests.load else []
-    given = [*SAMPLES, ITEMS, *ALWAYS, *(set(checked.options) - set(ALWAYS)), *checked.learned, *columns]
-    for where, names in ((("learn",), checked.learned), (("requests", "load", "columns"), columns)):
-        for name in names:
-            if not OPTION.fullmatch(name) or given.count(name) > 1:
-                yield where, f"names {show(name)}: give a name of small letters, digits and '_' that nothing else has"
     if requests.store is None and requests.load is None:
         yield ("requests",), "has neither store nor load: perfgate must load the data; add [requests.load]"
     for name, needed in (
