@@ -7,8 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from in_process import perfgate_here
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,7 +87,11 @@ def environment(directory: Path) -> dict[str, str]:
 
 
 def perfgate(arguments: list[str], cache: Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end."""
+    """Run the command line to its end: in this process, whose Python has started already and has imported what it needs;
+    agents, workers and stores are processes all the same. In one of its own where the test is not on the main thread, which
+    alone hears signals."""
+    if threading.current_thread() is threading.main_thread():
+        return perfgate_here(arguments, ROOT, environment(cache))
     return subprocess.run(
         [sys.executable, "-m", "perfgate", *arguments],
         capture_output=True, text=True, timeout=timeout, env=environment(cache), cwd=ROOT, check=False,

@@ -55,6 +55,14 @@ class StoreRepository:
         self.write("source/__main__.py", STORE.format(more=[]))
         self.first = self.commit("a store")
 
+    @classmethod
+    def at(cls, path: Path) -> StoreRepository:
+        """One that is there already: a copy."""
+        self = cls.__new__(cls)
+        self.path = path
+        self.first = self.git("rev-parse", "HEAD")
+        return self
+
     def write(self, name: str, text: str) -> None:
         (self.path / name).parent.mkdir(parents=True, exist_ok=True)
         (self.path / name).write_text(textwrap.dedent(text))

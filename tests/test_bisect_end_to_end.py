@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_process import perfgate_here
 from repository import StoreRepository, target_file
 
 SCENARIO = """
@@ -60,10 +60,7 @@ def thirty(made: StoreRepository, broken: int | None = BROKEN) -> list[str]:
 
 
 def bisect(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "perfgate", "bisect", "tiny.toml", "--target", "mystore.toml", "--repo", "repo", *words],
-        capture_output=True, text=True, timeout=900, check=False, cwd=tmp_path,
-    )  # fmt: skip
+    return perfgate_here(["bisect", "tiny.toml", "--target", "mystore.toml", "--repo", "repo", *words], tmp_path)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,12 +12,9 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
-from builders import gate as decided
 from cluster import SCENARIO
 from repository import StoreRepository, target_file
-
-from perfgate.gate.verdict import Word
-from perfgate.report.directory import write_result
+from stand_in import finished_results
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts/ci_performance_gate.sh"
@@ -41,12 +39,7 @@ class Stand:
     def __init__(self, directory: Path, *words: str) -> None:
         self.directory = directory
         self.log = directory / "calls"
-        verdicts = directory / "verdicts"
-        for word in Word:
-            (verdicts / word.value).mkdir(parents=True)
-            record, comparison = decided(word)
-            write_result(verdicts / word.value, record, comparison)
-            (verdicts / word.value / "code").write_text(str(comparison.verdict.exit_code))
+        verdicts = finished_results()
         program = directory / "perfgate"
         program.write_text(
             STAND_IN.format(log=self.log, python=sys.executable, words=" ".join(words), verdicts=verdicts)
@@ -197,6 +190,13 @@ def test_the_whole_way_from_two_commits_to_the_files_a_ci_shows(tmp_path: Path) 
     assert {"report.md", "result.json", "junit.xml", "verdict.txt"} <= {
         path.name for path in (tmp_path / "perfgate-results").iterdir()
     }
+    record = json.loads((tmp_path / "perfgate-results/result.json").read_text())["record"]
+    builds = record["environment"]["builds"]
+    assert builds["base"]["commit"] == made.first
+    assert builds["base"]["asked"] == "merge-base with main"
+    assert builds["candidate"]["commit"] == worse
+    assert [phase["name"] for phase in record["phases"]][:2] == ["build base", "build candidate"]
+    assert "recall: forget some" in done.stderr
 
 
 def test_a_signal_ends_the_gate_in_order_and_the_script_waits_for_it(tmp_path: Path) -> None:

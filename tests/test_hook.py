@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from cluster import SCENARIO
+from in_process import perfgate_here
 from repository import IDENTITY, TARGET, StoreRepository
 from stand_in import StandIn
 
 from perfgate.hook.update import parse_updates, updates_of
 
 
-class Pushing:
-    """A repository with a store, a bare remote that has its first commit, and a perfgate that says what it is told to."""
+INSTALL = ("install", "--scenario", "perf/tiny.toml", "--target", "perf/mystore.toml")
 
-    def __init__(self, directory: Path) -> None:
+
+class Pushing:
+    """A repository with a store, a bare remote that has its first commit, and a perfgate that says what it is told to.
+    Both are copied from `template`, see `repositories`."""
+
+    def __init__(self, directory: Path, template: Path) -> None:
         self.directory = directory
-        self.repo = StoreRepository(directory / "repo")
-        self.repo.write("perf/tiny.toml", SCENARIO.format(seconds=10, rate=200.0, gate=""))
-        self.repo.write("perf/mystore.toml", TARGET)
-        self.first = self.repo.commit("a store with its gate")
-        subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", str(directory / "remote.git")], check=True)
-        self.repo.git("remote", "add", "origin", str(directory / "remote.git"))
-        self.repo.git("push", "--quiet", "origin", "main")
+        shutil.copytree(template, directory, dirs_exist_ok=True, symlinks=True)
+        self.repo = StoreRepository.at(directory / "repo")
+        self.first = self.repo.first
+        self.repo.git("remote", "set-url", "origin", str(directory / "remote.git"))
         self.stand_in = StandIn(directory)
         self.gates = self.stand_in.gates
 
@@ -35,15 +37,12 @@ class Pushing:
         return {**self.stand_in.environment(), **IDENTITY, **more}
 
     def hook(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "perfgate", "hook", *words], cwd=self.repo.path, capture_output=True, text=True,
-            check=False, timeout=60, env=self.environment(),
-        )  # fmt: skip
+        done = perfgate_here(["hook", *words], self.repo.path, self.environment())
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def install(self) -> str:
-        return self.hook("install", "--scenario", "perf/tiny.toml", "--target", "perf/mystore.toml")
+        return self.hook(*INSTALL)
 
     def push(self, word: str, *words: str, **environment: str) -> tuple[bool, str]:
         """Whether git pushed, and all that was said. word: what the gate would say."""
@@ -58,11 +57,30 @@ class Pushing:
         return self.repo.git("ls-remote", "origin", ref).partition("\t")[0]
 
 
+@pytest.fixture(scope="module")
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository and its remote, made once and copied for each test: git takes longer than the copy."""
+    directory = tmp_path_factory.mktemp("template")
+    repo = StoreRepository(directory / "repo")
+    repo.write("perf/tiny.toml", SCENARIO.format(seconds=10, rate=200.0, gate=""))
+    repo.write("perf/mystore.toml", TARGET)
+    repo.commit("a store with its gate")
+    subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", str(directory / "remote.git")], check=True)
+    repo.git("remote", "add", "origin", str(directory / "remote.git"))
+    repo.git("push", "--quiet", "origin", "main")
+    return directory
+
+
 @pytest.fixture
-def made(tmp_path: Path) -> Pushing:
-    pushing = Pushing(tmp_path)
-    pushing.install()
-    return pushing
+def bare(tmp_path: Path, repositories: Path) -> Pushing:
+    """Nothing is installed yet."""
+    return Pushing(tmp_path, repositories)
+
+
+@pytest.fixture
+def made(bare: Pushing) -> Pushing:
+    bare.install()
+    return bare
 
 
 def test_a_pass_goes_on_and_a_block_is_stopped_with_commit_report_and_the_way_round(made: Pushing) -> None:
@@ -231,8 +249,10 @@ def put_other(place: Path, seen: Path, code: int) -> None:
 
 
 @pytest.mark.parametrize("where", [".git/hooks", "githooks"])
-def test_a_hook_that_was_there_runs_first_with_the_same_words_and_lines(where: str, tmp_path: Path) -> None:
-    pushing = Pushing(tmp_path)
+def test_a_hook_that_was_there_runs_first_with_the_same_words_and_lines(
+    where: str, bare: Pushing, tmp_path: Path
+) -> None:
+    pushing = bare
     place, seen = pushing.repo.path / where / "pre-push", tmp_path / "seen"
     if where == "githooks":
         pushing.repo.git("config", "core.hooksPath", "githooks")
@@ -310,13 +330,12 @@ def test_a_push_from_a_linked_worktree_is_gated_and_its_skips_are_seen_everywher
     ],
 )
 def test_what_no_push_could_be_gated_by_is_refused_when_it_is_installed(
-    words: list[str], message: str, tmp_path: Path
+    words: list[str], message: str, bare: Pushing
 ) -> None:
-    pushing = Pushing(tmp_path)
     before, _, host = TARGET.partition("[build]")
-    pushing.repo.write("unbuilt.toml", before + "[host]" + host.partition("[host]")[2])
-    assert message in pushing.hook("install", *words, code=3)
-    assert not (pushing.repo.path / ".git/hooks/pre-push").exists()
+    bare.repo.write("unbuilt.toml", before + "[host]" + host.partition("[host]")[2])
+    assert message in bare.hook("install", *words, code=3)
+    assert not (bare.repo.path / ".git/hooks/pre-push").exists()
 
 
 def test_hooks_that_would_be_lost_or_broken_are_refused(made: Pushing) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,12 +16,13 @@ CHECK, COMPARE = ROOT / "scripts/m17_performance_check.sh", ROOT / "scripts/comp
 
 
 class Labelled:
-    def __init__(self, directory: Path) -> None:
+    """A copy of `template`'s repository."""
+
+    def __init__(self, directory: Path, template: Path) -> None:
         self.directory = directory
-        self.repo = StoreRepository(directory / "repo")
-        self.repo.write("perf/tiny.toml", SCENARIO.format(seconds=10, rate=200.0, gate=""))
-        self.repo.write("perf/mystore.toml", TARGET)
-        self.first = self.repo.commit("with its gate")
+        shutil.copytree(template, directory, dirs_exist_ok=True, symlinks=True)
+        self.repo = StoreRepository.at(directory / "repo")
+        self.first = self.repo.first
         self.stand_in = StandIn(directory)
         self.gates, self.say = self.stand_in.gates, self.stand_in.say
 
@@ -32,9 +34,19 @@ class Labelled:
         )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("template")
+    repo = StoreRepository(directory / "repo")
+    repo.write("perf/tiny.toml", SCENARIO.format(seconds=10, rate=200.0, gate=""))
+    repo.write("perf/mystore.toml", TARGET)
+    repo.commit("with its gate")
+    return directory
+
+
 @pytest.fixture
-def made(tmp_path: Path) -> Labelled:
-    return Labelled(tmp_path)
+def made(tmp_path: Path, repository: Path) -> Labelled:
+    return Labelled(tmp_path, repository)
 
 
 def test_before_measures_nothing_and_after_gates_both_commits(made: Labelled) -> None:
@@ -135,6 +147,7 @@ def test_scenario_and_target_come_from_git_config_where_no_variable_names_them(m
     assert f"{made.repo.path}/perf/mystore.toml" in made.gates()[0]
 
 
+@pytest.mark.slow  # the whole way of the scripts' one `perfgate gate` with commits is walked in test_ci_script and test_hook
 def test_the_whole_way_on_one_checkout_blocks_a_worse_commit(made: Labelled) -> None:
     made.stand_in.be_real()
     assert made.call(CHECK, "m17", "before").returncode == 0

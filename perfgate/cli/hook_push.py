@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from perfgate.builds.build import Builder, ToolchainError
 from perfgate.builds.git import Repository, clean_environment
-from perfgate.builds.store import BuildStore
 from perfgate.errors import InputError
 from perfgate.gate.verdict import Word
 from perfgate.hook.git import ask
@@ -21,7 +19,6 @@ from perfgate.hook.journal import NO_TOOLCHAIN, SKIPPED, Push, append, journal_f
 from perfgate.hook.question import Question, ask_question
 from perfgate.hook.settings import WARN, Settings, gated_branches, read_settings
 from perfgate.hook.update import Update, parse_updates, updates_of
-from perfgate.targets.load import load_target
 
 SKIP = "PERFGATE_SKIP"
 HOW_TO_SKIP = f'to push all the same: {SKIP}="why" git push (the reason is kept), or git push --no-verify'
@@ -67,6 +64,10 @@ def _judge(repository: Repository, settings: Settings, update: Update, remote: s
     if _has_passed(repository, question):
         _say(f"{question.candidate} has passed against {question.base.label} before: not measured again")
         return 0
+    from perfgate.builds.build import Builder, ToolchainError  # here: they take longer than a push that is not gated
+    from perfgate.builds.store import BuildStore
+    from perfgate.targets.load import load_target
+
     try:
         target = load_target(question.target)
         Builder(target, repository, BuildStore(out), out)  # asks for the toolchain
