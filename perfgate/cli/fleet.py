@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-ACTIONS = {"check": "fleet_check"}
+ACTIONS = {"check": "fleet_check", "up": "fleet_up", "status": "fleet_status", "down": "fleet_down"}
 """Action to its module in perfgate.cli, which has add_parser(actions) and run(arguments)."""
 
 EXAMPLE = """examples:
   perfgate fleet check fleet.toml                # reach every agent; who would spoil a run?
   perfgate fleet check fleet.toml --json
+  perfgate fleet up fleet.toml                   # start the agents, as [launcher] says
+  perfgate fleet status fleet.toml
+  perfgate fleet down fleet.toml
   perfgate fleet salvage fleet.toml --out DIR    # what agents kept of a run whose controller was lost
   perfgate gate SCENARIO --target targets/mystore.toml --fleet fleet.toml --base default --candidate new
 
