@@ -16,7 +16,6 @@ from stand_in import StandIn
 
 from perfgate.hook.update import parse_updates, updates_of
 
-
 INSTALL = ("install", "--scenario", "perf/tiny.toml", "--target", "perf/mystore.toml")
 
 
