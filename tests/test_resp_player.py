@@ -145,5 +145,5 @@ async def test_what_is_no_reply_is_told_outside_a_run_too() -> None:
 
 def test_the_engine_is_left_to_protocols_that_it_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERFGATE_DRIVER", "engine")
-    with pytest.raises(MeasurementError, match="it speaks HTTP alone|is not compiled"):
+    with pytest.raises(MeasurementError, match=r"it speaks HTTP alone|is not compiled"):
         make_player(spoken(1, addresses={Arm.BASE: Address("127.0.0.1", 1)}), lambda interval: None)
