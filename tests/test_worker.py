@@ -155,7 +155,8 @@ def test_an_error_in_a_callback_fails_the_run(cache: Path, monkeypatch: pytest.M
             writer.write(frame(order(cache, server.port)))
             heard = [await read_message(reader)]
             writer.write(frame(StartAt(time.monotonic_ns())))
-            heard.append(await read_message(reader))
+            while not isinstance(heard[-1], Failed):
+                heard.append(await read_message(reader))
             writer.close()
             await serving
         return [one for one in heard if one is not None]

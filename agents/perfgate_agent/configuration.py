@@ -21,7 +21,8 @@ class AgentConfiguration:
     """targets: what the host skill may start, by name, read from this machine's own files. worker_cpus, store_cpus:
     processors of the load workers (one each) and of the store; empty: not pinned. tls: None on loopback alone. allowed:
     what may be loaded. vector_directories: where files of vectors that a scenario names may lie; None: anywhere, for an agent
-    of the user's own. drain_ns: how long a running session may go on after the first signal."""
+    of the user's own. stores_listen: the address on which stores that are told {host} listen; empty: loopback, where no other
+    machine can load them. drain_ns: how long a running session may go on after the first signal."""
 
     name: str
     host: str
@@ -37,6 +38,7 @@ class AgentConfiguration:
     vector_directories: tuple[Path, ...] | None = None
     limits: Limits = field(default_factory=Limits)
     drain_ns: int = 0
+    stores_listen: str = ""
 
     def __post_init__(self) -> None:
         if needs_tls(self.host) and self.tls is None:

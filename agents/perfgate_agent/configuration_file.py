@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from pathlib import Path
@@ -20,6 +21,7 @@ from perfgate.units import seconds_to_ns
 from perfgate_agent.allowed import LOOPBACK, AllowedAddresses
 from perfgate_agent.configuration import AgentConfiguration, check_cpus, divide_cpus
 from perfgate_agent.limits import Limits
+from perfgate_agent.ports import free_ports
 
 MIB = 1 << 20
 Cpus = Annotated[list[int], Field(examples=[[2, 3]])]
@@ -42,6 +44,7 @@ class Tls(Table):
 class HostSkill(Table):
     targets: list[Text] = Field(default=[], examples=[["/etc/perfgate/targets/mystore.toml"]])
     programs: list[Text] | None = Field(default=None, examples=[["/usr/local/bin/mystore"]])
+    listen: Text | None = Field(default=None, examples=["10.0.0.5"])
 
 
 class LoadSkill(Table):
@@ -103,6 +106,7 @@ def load_configuration(path: Path) -> AgentConfiguration:
         vector_directories=tuple(_absolute(directory, one) for one in checked.load.vector_directories),
         limits=_limits(checked.limits),
         drain_ns=seconds_to_ns(checked.listen.drain_seconds),
+        stores_listen=_stores_listen(checked.host.listen, origin),
     )
 
 
@@ -135,6 +139,27 @@ def _check_program(target: Target, programs: list[str] | None, path: Path) -> No
             f"{path}: [host] command starts {program!r}, which is none of host.programs ({', '.join(programs)}); add it there "
             "if it may be started here"
         )
+
+
+def _stores_listen(listen: str | None, origin: str) -> str:
+    """One address that other machines can dial. Raises InputError for what is none, or is not this machine's."""
+    if listen is None:
+        return ""
+    try:
+        address = ipaddress.ip_address(listen)
+        if address.is_unspecified or address.is_multicast:
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f"{origin}: host.listen = {listen!r} must be one address of this machine that load agents can dial, as 10.0.0.5"
+        ) from None
+    try:
+        free_ports(1, listen)
+    except OSError as error:
+        raise InputError(
+            f"{origin}: host.listen = {listen!r} is no address of this machine: {error.strerror}"
+        ) from error
+    return listen
 
 
 def _tls(directory: Path, tls: Tls, origin: str) -> TlsFiles:

@@ -16,7 +16,8 @@ from perfgate.targets.adapter import Adapter, BlockEncoder, encode_each
 from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate_agent.pages import PAGE_BYTES, Pages
 from perfgate_agent.recorder import Bucket
-from perfgate_agent.seconds import seconds_of
+from perfgate_agent.seconds import Second, seconds_of
+from perfgate_agent.share import FOREVER, Share
 from perfgate_agent.slots import Slots
 from perfgate_agent.twins import candidate_first, interleaved
 
@@ -47,6 +48,11 @@ class Piece:
         """How many requests are sent."""
         return len(self.block) * len(self.segments)
 
+    @property
+    def last_ns(self) -> int:
+        """When the last of them is due, on the monotonic clock; before all times where there are none."""
+        return int(self.block.time_ns[-1]) + self.shift_ns if len(self.block) else -FOREVER
+
 
 class Feeder:
     """Feeds one run. `submit` hands slots to the engine; `buckets` are appended to as the run gets to them."""
@@ -64,6 +70,8 @@ class Feeder:
         self._ahead_ns = ahead_ns
         self._held: Piece | None = None  # made, but there was no room for it
         self._newest_ns = 0
+        self.permit_ns = FOREVER
+        """On the monotonic clock: what is due from then on must not be sent (yet)."""
         self.exhausted = False
 
     def fill_until(self, now_ns: int) -> None:
@@ -77,7 +85,7 @@ class Feeder:
             count -= submitted
 
     def _next(self) -> int | None:
-        """Submit a piece: how many requests it had; None when there are no more, or no room."""
+        """Submit a piece: how many requests it had; None when there are no more, no room, or no permit."""
         if self.exhausted:
             return None
         piece = self._held or next(self._pieces, None)
@@ -85,7 +93,7 @@ class Feeder:
         if piece is None:
             self.exhausted = True
             return None
-        if len(piece) > self._slots.free:
+        if len(piece) > self._slots.free or piece.last_ns >= self.permit_ns:
             self._held = piece
             return None
         self._feed(piece)
@@ -160,20 +168,27 @@ class _Shapes:
 
 
 def pieces(
-    plan: Plan, lanes: tuple[int, ...], segments: tuple[Segment, ...], start_ns: int, buckets: dict[int, Bucket],
-    listed: list[Bucket],
+    plan: Plan, lanes: tuple[int, ...] | Share, segments: tuple[Segment, ...], start_ns: int,
+    buckets: dict[int, Bucket], listed: list[Bucket],
 ) -> Iterator[Piece]:  # fmt: skip
     """All requests of a run that starts at `start_ns`, piece by piece. A new bucket (a segment's second) is put into
     `buckets` and `listed` before its first piece, and closed after its last."""
-    number = 0
+    number, share = 0, Share.of(lanes)
     for second in seconds_of(segments, start_ns, plan.grouping):
         numbers = tuple(range(number, number + len(second.buckets)))
         buckets.update(zip(numbers, second.buckets, strict=True))
         listed.extend(second.buckets)
         for begin in range(second.start_ns, second.end_ns, PIECE_NS):
-            block = plan.window(lanes, begin, min(begin + PIECE_NS, second.end_ns), second.since_ns, second.loud)
-            for first in range(0, len(block), PIECE_REQUESTS):
-                part = block.take(slice(first, first + PIECE_REQUESTS))
-                yield Piece(numbers, second.segments, part, second.shift_ns, plan.seed)
+            for block in _blocks(plan, share, begin, min(begin + PIECE_NS, second.end_ns), second, start_ns):
+                for first in range(0, len(block), PIECE_REQUESTS):
+                    part = block.take(slice(first, first + PIECE_REQUESTS))
+                    yield Piece(numbers, second.segments, part, second.shift_ns, plan.seed)
         second.close()
         number += len(numbers)
+
+
+def _blocks(plan: Plan, share: Share, begin: int, end: int, second: Second, start_ns: int) -> Iterator[Requests]:
+    """The requests of a window of the plan: more than one block where lanes are taken over inside it."""
+    shift = second.shift_ns - start_ns
+    for since, until, lanes in share.windows(begin + shift, end + shift):
+        yield plan.window(lanes, since - shift, until - shift, second.since_ns, second.loud)

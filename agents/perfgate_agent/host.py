@@ -70,6 +70,12 @@ class Build:
         return any("{socket}" in word for word in words)
 
     @property
+    def takes_host(self) -> bool:
+        """Whether it is told on which address to listen."""
+        words = (*self.spec.command, *self.arguments, *self.spec.environment.values())
+        return any("{host}" in word for word in words)
+
+    @property
     def second_port(self) -> bool:
         """Whether it is told to listen on a second port."""
         words = (*self.spec.command, *self.arguments, *self.spec.environment.values())
@@ -100,7 +106,7 @@ class Host:
         data = _fresh(place / "data")
         handle = next(self._handles)
         cpus = self._configuration.store_cpus
-        process = await self._start(build, data, _ports([build])[0], place / "store.log", handle, cpus)
+        process = await self._start(build, data, self._ports([build])[0], place / "store.log", handle, cpus)
         try:
             report = await load_nodes(
                 build.adapter(process.start.address), process.start.address, build.scenario.data.num_nodes,
@@ -118,7 +124,7 @@ class Host:
         """Fresh processes with the data in them, alive together; the first build gets the lowest port. Each serves a
         copy of its loaded directory, or is loaded anew where the store cannot serve a copy. apart: they share no
         processor, where there is one for each; the first gets the lowest."""
-        ports, cpus = _ports(builds), self._configuration.store_cpus
+        ports, cpus = self._ports(builds), self._configuration.store_cpus
         shares = share_cpus(cpus, len(builds)) if apart else [cpus] * len(builds)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._launch(*each)) for each in zip(builds, ports, shares, strict=True)]
@@ -136,7 +142,7 @@ class Host:
             place.mkdir(parents=True)
             await asyncio.to_thread(shutil.copytree, copy_of, data)
         cpus = self._configuration.store_cpus
-        process = await self._start(build, data, _ports([build])[0], place / "store.log", handle, cpus)
+        process = await self._start(build, data, self._ports([build])[0], place / "store.log", handle, cpus)
         process.check_owner()
         return handle, process
 
@@ -198,10 +204,21 @@ class Host:
     def _address(self, build: Build, port: int, handle: int) -> Address:
         """Where a new process is to listen. Paths of Unix sockets are short, so they lie in a directory of their own."""
         if not build.on_socket:
-            return build.target.tls.applied(Address(LOOPBACK, port, tls=build.spec.tls))
+            return build.target.tls.applied(Address(self._listen(build), port, tls=build.spec.tls))
         if self._sockets is None:
             self._sockets = tempfile.TemporaryDirectory(prefix="perfgate-")
         return Address.unix(f"{self._sockets.name}/{handle}")
+
+    def _listen(self, build: Build) -> str:
+        """Where other machines can load it, if the owner of this one has said where and the store can be told."""
+        return self._configuration.stores_listen if build.takes_host and self._configuration.stores_listen else LOOPBACK
+
+    def _ports(self, builds: Sequence[Build]) -> list[tuple[int, int]]:
+        """A free port for each, ascending, and a second one for those that want it, or 0."""
+        count = 2 * len(builds) if any(build.second_port for build in builds) else len(builds)
+        free = free_ports(count, self._listen(builds[0]))
+        seconds = iter(free[len(builds) :])
+        return [(port, next(seconds) if build.second_port else 0) for port, build in zip(free, builds, strict=False)]
 
     async def _data_for(self, build: Build, data: Path) -> Path:
         if not build.spec.copyable:
@@ -234,13 +251,6 @@ async def _verify_answers(build: Build, address: Address, adapter: Adapter) -> N
             f"the fresh process of {build.variant!r} serves a copy of its loaded directory, but {problem}; set "
             "copyable = false in the target file if it cannot serve a copy"
         )
-
-
-def _ports(builds: Sequence[Build]) -> list[tuple[int, int]]:
-    """A free port for each, ascending, and a second one for those that want it, or 0."""
-    free = free_ports(2 * len(builds)) if any(build.second_port for build in builds) else free_ports(len(builds))
-    seconds = iter(free[len(builds) :])
-    return [(port, next(seconds) if build.second_port else 0) for port, build in zip(free, builds, strict=False)]
 
 
 def directory_bytes(directory: Path) -> int:

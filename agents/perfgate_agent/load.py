@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
 from perfgate_agent.configuration import AgentConfiguration
-from perfgate_agent.messages import Failed, Finished, IntervalMessage, Prepare
+from perfgate_agent.messages import Began, Failed, Finished, IntervalMessage, LanesTaken, Prepare
 from perfgate_agent.steal import read_cpu_ticks, stolen_share
 from perfgate_agent.worker import WorkerHandle
 
@@ -23,7 +23,8 @@ from perfgate_agent.worker import WorkerHandle
 @dataclass(frozen=True, slots=True)
 class LoadOrder:
     """One run of this agent: its lanes of the plan, to which addresses, when. agents: how many agents share the
-    scenario's connections."""
+    scenario's connections. connections: this agent's own share of them; 0: an equal one. epoch: which load of the session
+    it is."""
 
     scenario: Scenario
     seed: int
@@ -32,6 +33,8 @@ class LoadOrder:
     segments: tuple[Segment, ...]
     lanes: tuple[int, ...]
     agents: int
+    connections: int = 0
+    epoch: int = 0
 
 
 class Load:
@@ -41,11 +44,21 @@ class Load:
         self._configuration = configuration
         self._directory = directory
         self._workers: list[WorkerHandle] = []
+        self._taking: dict[str, asyncio.Future[int]] = {}
+        self._began: dict[str, int] = {}
+        self._running = False
+
+    @property
+    def running(self) -> bool:
+        """From the start until all workers have reported."""
+        return self._running
 
     async def prepare(self, order: LoadOrder) -> None:
         """Everything that can be done before the start. Raises MeasurementError when a worker cannot."""
         await self._spawn()
-        connections = max(1, order.scenario.connection.connections // (order.agents * len(self._workers)))
+        own = order.connections or order.scenario.connection.connections // order.agents
+        connections = max(1, own // len(self._workers))
+        self._began.clear()
         shares = [order.lanes[number :: len(self._workers)] for number in range(len(self._workers))]
         await asyncio.gather(
             *(
@@ -65,12 +78,45 @@ class Load:
             )
         )
 
-    async def run(self, at_ns: int, emit: Callable[[Interval], None]) -> tuple[list[LoadReport], float]:
+    async def run(
+        self, at_ns: int, emit: Callable[[Interval], None], permit_ns: int | None = None,
+        began: Callable[[int], None] = lambda at_ns: None,
+    ) -> tuple[list[LoadReport], float]:  # fmt: skip
         """Start all workers at a time of this machine's monotonic clock; their reports and the share of CPU time that
-        was stolen meanwhile. Raises MeasurementError when a worker dies."""
+        was stolen meanwhile. permit_ns: see `permit`; None: no end. began: told once, when the last worker has begun.
+        Raises MeasurementError when a worker dies."""
         before = read_cpu_ticks()
-        reports = await asyncio.gather(*(_drive(worker, at_ns, emit) for worker in self._workers))
+        self._running = True
+        try:
+            for worker in self._workers:
+                worker.start_at(at_ns, permit_ns)
+            reports = await asyncio.gather(*(self._follow(worker, emit, began) for worker in self._workers))
+        finally:
+            self._running = False
+            for worker in self._workers:
+                self._give_up_taking(worker)
         return list(reports), stolen_share(before, read_cpu_ticks())
+
+    def permit(self, until_ns: int) -> None:
+        """Send nothing that is due from this time of the run's clock on, until a further permit comes."""
+        if self._running:
+            for worker in self._workers:
+                worker.permit(until_ns)
+
+    async def take_lanes(self, lanes: Sequence[int], from_ns: int) -> list[int]:
+        """Send these lanes, too, from a time of the run's clock on; since when each really is. Raises MeasurementError where
+        no load is running."""
+        if not self._running or self._taking:
+            raise MeasurementError("no load is running here that could take over lanes")
+        count, loop = len(self._workers), asyncio.get_running_loop()
+        self._taking = {worker.name: loop.create_future() for worker in self._workers}
+        try:
+            for number, worker in enumerate(self._workers):
+                worker.take_lanes(tuple(lanes[number::count]), from_ns)
+            since = await asyncio.gather(*(self._taking[worker.name] for worker in self._workers))
+        finally:
+            self._taking = {}
+        return [since[number % count] for number in range(len(lanes))]
 
     def stop(self) -> None:
         """Ask for an early end; intervals and reports still come."""
@@ -88,14 +134,28 @@ class Load:
             cpus = settings.worker_cpus[number : number + 1]
             self._workers.append(await WorkerHandle.spawn(f"{settings.name}/{number + 1}", cpus))
 
+    async def _follow(
+        self, worker: WorkerHandle, emit: Callable[[Interval], None], began: Callable[[int], None]
+    ) -> LoadReport:
+        async for message in worker.messages():
+            if isinstance(message, IntervalMessage):
+                emit(message.interval)
+            elif isinstance(message, Finished):
+                self._give_up_taking(worker)
+                return message.report
+            elif isinstance(message, Failed):
+                raise MeasurementError(f"worker {worker.name}: {message.text}")
+            elif isinstance(message, LanesTaken):
+                if (waiting := self._taking.get(worker.name)) and not waiting.done():
+                    waiting.set_result(message.from_ns)
+            elif isinstance(message, Began):
+                self._began[worker.name] = message.monotonic_ns
+                if len(self._began) == len(self._workers):
+                    began(max(self._began.values()))
+        raise MeasurementError(f"worker {worker.name} ended in the middle of the load; its part is lost")
 
-async def _drive(worker: WorkerHandle, at_ns: int, emit: Callable[[Interval], None]) -> LoadReport:
-    worker.start_at(at_ns)
-    async for message in worker.messages():
-        if isinstance(message, IntervalMessage):
-            emit(message.interval)
-        elif isinstance(message, Finished):
-            return message.report
-        elif isinstance(message, Failed):
-            raise MeasurementError(f"worker {worker.name}: {message.text}")
-    raise MeasurementError(f"worker {worker.name} ended in the middle of the load; its part is lost")
+    def _give_up_taking(self, worker: WorkerHandle) -> None:
+        """It has ended, and answers no more."""
+        if (waiting := self._taking.get(worker.name)) and not waiting.done():
+            waiting.set_exception(MeasurementError(f"worker {worker.name} ended before it could take over lanes"))
+            waiting.exception()  # whoever waits sees it

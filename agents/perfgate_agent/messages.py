@@ -41,7 +41,39 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class StartAt:
+    """permit_ns: see Permit; None: no end."""
+
     monotonic_ns: int
+    permit_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The start was due, and this is when the worker saw it, on its monotonic clock."""
+
+    monotonic_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """What is due from this time of the run's clock on must wait for another one."""
+
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLanes:
+    """Send these, too, from a time of the run's clock on."""
+
+    lanes: tuple[int, ...]
+    from_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LanesTaken:
+    """Since when they are really sent."""
+
+    from_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +97,9 @@ class Failed:
     text: str
 
 
-Message = Prepare | Ready | StartAt | Stop | IntervalMessage | Finished | Failed
+Message = (
+    Prepare | Ready | StartAt | Began | Permit | TakeLanes | LanesTaken | Stop | IntervalMessage | Finished | Failed
+)
 
 
 def frame(message: Message) -> bytes:

@@ -9,7 +9,7 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
 
 import numpy as np
@@ -29,6 +29,7 @@ from perfgate_agent.ledger import Ledger
 from perfgate_agent.part import Part
 from perfgate_agent.pool import CONNECT_S, OPEN_AHEAD
 from perfgate_agent.recorder import Bucket
+from perfgate_agent.share import FOREVER, Share
 from perfgate_agent.slots import Slots
 from perfgate_agent.socket_address import socket_address
 from perfgate_agent.usage import SAMPLE_NS, UsageMeter, Window, measured_windows
@@ -64,6 +65,8 @@ class NativePlayer:
         self._turn_ns = CLOSED_LOOP_TURN_NS if part.closed_loop else self._ahead_ns // TURNS
         self._engine = 0
         self._stopped = False
+        self._share = Share(part.lanes)
+        self._start_ns = 0
 
     async def open(self) -> None:
         """Open the first connections; a store that refuses them is seen when requests are due."""
@@ -85,18 +88,27 @@ class NativePlayer:
         self._stopped = True
         self._library.stop(self._engine, self._part.drain_ns)
 
+    def permit(self, until_ns: int) -> None:
+        """Requests that are due from this time of the run's clock on wait for another permit."""
+        self._share.permit(until_ns)
+
+    def take_lanes(self, lanes: Sequence[int], from_ns: int) -> int:
+        """Send these lanes, too; since when on the run's clock."""
+        return self._share.take(lanes, from_ns)
+
     async def play(self, start_ns: int) -> LoadReport:
         """Start at `start_ns` of the monotonic clock. Returns when every request has ended and every interval has been
         emitted."""
         part, library, engine = self._part, self._library, self._engine
         self._buckets = buckets = dict[int, Bucket]()
+        self._start_ns = start_ns
         self._harvest = Harvest(
             self._slots, part.adapters, buckets, part.timeout_ns,
             lambda to, most: int(library.drain(engine, to, most)), library.free_body,
         )  # fmt: skip
         self._feeder = Feeder(
             self._slots, part.adapters, self._submit,
-            pieces(part.plan, part.lanes, part.segments, start_ns, buckets, self._ledger.buckets), buckets,
+            pieces(part.plan, self._share, part.segments, start_ns, buckets, self._ledger.buckets), buckets,
             self._ahead_ns,
         )  # fmt: skip
         library.window(engine, start_ns, start_ns + max((segment.end_ns for segment in part.segments), default=0))
@@ -145,6 +157,8 @@ class NativePlayer:
             return
         if self._feeder.exhausted:
             return
+        permit_ns = self._share.permit_ns
+        self._feeder.permit_ns = permit_ns if permit_ns == FOREVER else self._start_ns + permit_ns
         if self._part.closed_loop:
             self._feeder.fill_up(CLOSED_LOOP_AHEAD - self._slots.taken_count)
         else:

@@ -1,5 +1,8 @@
 """What waits to be sent to the controller. Bounded: when the stream is slow, waiting intervals of one segment are merged
-into a longer one; none is dropped, and everything else keeps its order."""
+into a longer one; none is dropped, and everything else keeps its order.
+
+Messages are small, so that on a slow network, too, something arrives every second and shows that the agent is alive.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from perfgate.wire.v1 import wire_pb2 as pb
 
 INTERVALS_WAITING = 256
 BATCH = 64
+BATCH_BYTES = 16 * 1024
 
 
 class Outbox:
@@ -21,6 +25,11 @@ class Outbox:
         self._events: deque[pb.Event] = deque()
         self._intervals: list[Interval] = []
         self._filled = asyncio.Event()
+        self._alive = False
+        self._taken = 0
+        self._written = asyncio.Event()
+        self.epoch = 0
+        """Of the load that intervals belong to."""
 
     @property
     def waiting(self) -> int:
@@ -33,6 +42,11 @@ class Outbox:
         self._events.append(event)
         self._filled.set()
 
+    def put_alive(self) -> None:
+        """Goes out before everything else, and once however often it was asked for."""
+        self._alive = True
+        self._filled.set()
+
     def put_interval(self, interval: Interval) -> None:
         self._intervals.append(interval)
         if len(self._intervals) > INTERVALS_WAITING:
@@ -41,18 +55,41 @@ class Outbox:
 
     async def get(self) -> pb.Event:
         """The next event; waits for one."""
-        while not self._events and not self._intervals:
+        while not (self._alive or self._events or self._intervals):
             self._filled.clear()
             await self._filled.wait()
-        if self._events:
-            return self._events.popleft()
-        batch, self._intervals = self._intervals[:BATCH], self._intervals[BATCH:]
-        return _batch(batch)
+        self._taken += 1
+        if self._alive:
+            self._alive = False
+            return pb.Event(alive=pb.Alive())
+        return self._events.popleft() if self._events else self._batch()
+
+    def written(self) -> None:
+        """What was taken last is on its way."""
+        self._taken -= 1
+        self._written.set()
+
+    async def emptied(self) -> None:
+        """Until nothing waits, and everything that was taken is on its way."""
+        while self._alive or self._events or self._intervals or self._taken:
+            self._written.clear()
+            await self._written.wait()
 
     def _flush_intervals(self) -> None:
         while self._intervals:
-            batch, self._intervals = self._intervals[:BATCH], self._intervals[BATCH:]
-            self._events.append(_batch(batch))
+            self._events.append(self._batch())
+
+    def _batch(self) -> pb.Event:
+        """The oldest intervals: one at least, and as many more as make a small message."""
+        batch, size = pb.IntervalBatch(epoch=self.epoch), 0
+        for interval in self._intervals[:BATCH]:
+            message = interval_to_wire(interval)
+            size += message.ByteSize()
+            if batch.intervals and size > BATCH_BYTES:
+                break
+            batch.intervals.append(message)
+        del self._intervals[: len(batch.intervals)]
+        return pb.Event(intervals=batch)
 
 
 def merge_by_segment(intervals: list[Interval]) -> list[Interval]:
@@ -61,7 +98,3 @@ def merge_by_segment(intervals: list[Interval]) -> list[Interval]:
     for interval in intervals:
         by_segment.setdefault(interval.segment, []).append(interval)
     return [Interval.merge(by_segment[number]) for number in sorted(by_segment)]
-
-
-def _batch(intervals: list[Interval]) -> pb.Event:
-    return pb.Event(intervals=pb.IntervalBatch(intervals=[interval_to_wire(interval) for interval in intervals]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic_ns
 
 from perfgate.interval import Interval
@@ -19,6 +19,7 @@ from perfgate_agent.pacer import Pacer
 from perfgate_agent.part import Part
 from perfgate_agent.pool import Pool
 from perfgate_agent.reply import Body
+from perfgate_agent.share import FOREVER, Share
 from perfgate_agent.source import exchanges
 from perfgate_agent.usage import UsageMeter, measured_windows
 
@@ -57,6 +58,8 @@ class Player:
         self._cut: set[int] = set()
         self._ended = asyncio.Event()
         self._generating = True
+        self._share = Share(part.lanes)
+        self._start_ns = 0
         self._give_up_ns = 0
         self._idle_planned = False
         self._kept_house_ns = 0
@@ -76,12 +79,22 @@ class Player:
         self._stopped = True
         self._end_generating()
 
+    def permit(self, until_ns: int) -> None:
+        """Requests that are due from this time of the run's clock on wait for another permit."""
+        self._share.permit(until_ns)
+        if self._start_ns and self._ready and self._ready[0].at_ns <= monotonic_ns():
+            self._loop.call_soon(self._due)
+
+    def take_lanes(self, lanes: Sequence[int], from_ns: int) -> int:
+        """Send these lanes, too; since when on the run's clock."""
+        return self._share.take(lanes, from_ns)
+
     async def play(self, start_ns: int) -> LoadReport:
         """Start at `start_ns` of the monotonic clock. Returns when every request has ended and every interval has been
         emitted."""
         part = self._part
         self._source = exchanges(
-            part.plan, part.lanes, part.segments, part.adapters, start_ns, self._ledger.buckets
+            part.plan, self._share, part.segments, part.adapters, start_ns, self._ledger.buckets
         )  # fmt: skip
         self._fill(AHEAD)
         for pool in self._pools.values():
@@ -93,6 +106,7 @@ class Player:
         self._pacer = Pacer(self._due)
         sweeper = asyncio.ensure_future(self._sweep())
         try:
+            self._start_ns = start_ns
             self._pacer.set(self._ready[0].at_ns if self._ready else monotonic_ns())
             await self._ended.wait()
         finally:
@@ -116,6 +130,8 @@ class Player:
             if exchange.at_ns > monotonic_ns():
                 self._pacer.set(exchange.at_ns)
                 break
+            if self._share.permit_ns != FOREVER and exchange.at_ns >= self._start_ns + self._share.permit_ns:
+                break  # the next permit calls anew
             segment = exchange.bucket.segment  # type: ignore[union-attr]
             if self._saturated and self._is_cut(segment):
                 continue

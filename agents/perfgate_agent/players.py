@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from perfgate.errors import MeasurementError
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
+from perfgate.targets.protocol import WireProtocol, protocol_of
 from perfgate_agent.engine.library import library
 from perfgate_agent.native_player import NativePlayer
 from perfgate_agent.part import Part
@@ -33,6 +34,15 @@ class AnyPlayer(Protocol):
         """End early."""
         ...
 
+    def permit(self, until_ns: int) -> None:
+        """Send nothing that is due from this time of the run's clock on, until another permit comes. May come before the
+        start; without any, there is no end."""
+        ...
+
+    def take_lanes(self, lanes: Sequence[int], from_ns: int) -> int:
+        """Send these lanes, too, from a time of the run's clock on. Returns since when, which may be later."""
+        ...
+
 
 def make_player(part: Part, emit: Callable[[Interval], None]) -> AnyPlayer:
     """Raises MeasurementError when the driver that was asked for cannot play this part."""
@@ -43,6 +53,8 @@ def make_player(part: Part, emit: Callable[[Interval], None]) -> AnyPlayer:
     why_not = (
         "the engine is not compiled: python -m perfgate_agent.engine.compile"
         if loaded is None
+        else "it speaks HTTP alone"
+        if any(protocol_of(adapter) is not WireProtocol.HTTP1 for adapter in part.adapters.values())
         else "it does not speak TLS"
         if any(address.tls for address in part.addresses.values())
         else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,8 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     sockets = []
     try:
         for _ in range(count):
-            candidate = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            candidate = socket.socket(family, socket.SOCK_STREAM)
             sockets.append(candidate)
             candidate.bind((host, 0))
         return sorted(candidate.getsockname()[1] for candidate in sockets)
@@ -41,6 +44,11 @@ def listening_ports(pids: set[int]) -> set[int]:
     """TCP ports that any of these processes listens on."""
     inodes = {inode for pid in pids for inode in _socket_inodes(pid)}
     return {port for port, inode in _tcp_listeners() if inode in inodes}
+
+
+def listening_hosts(port: int) -> set[str]:
+    """The addresses on which somebody listens on a TCP port."""
+    return {_host(local) for local, _ in _tcp_sockets() if int(local.rpartition(":")[2], 16) == port}
 
 
 def descendants(root: int) -> set[int]:
@@ -80,6 +88,18 @@ def _tcp_inodes(port: int) -> set[str]:
 
 def _tcp_listeners() -> Iterator[tuple[int, str]]:
     """(port, inode) of every listening socket."""
+    return ((int(local.rpartition(":")[2], 16), inode) for local, inode in _tcp_sockets())
+
+
+def _host(local: str) -> str:
+    """Of an address as /proc/net/tcp writes it: words of 32 bits in the machine's byte order, hexadecimal."""
+    words = bytes.fromhex(local.rpartition(":")[0])
+    raw = b"".join(words[at : at + 4][:: -1 if sys.byteorder == "little" else 1] for at in range(0, len(words), 4))
+    return str(ipaddress.ip_address(raw))
+
+
+def _tcp_sockets() -> Iterator[tuple[str, str]]:
+    """(local address, inode) of every listening socket."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             lines = Path(table).read_text().splitlines()[1:]
@@ -88,7 +108,7 @@ def _tcp_listeners() -> Iterator[tuple[int, str]]:
         for line in lines:
             fields = line.split()
             if fields[3] == LISTEN:
-                yield int(fields[1].rpartition(":")[2], 16), fields[9]
+                yield fields[1], fields[9]
 
 
 def _pids() -> list[int]:

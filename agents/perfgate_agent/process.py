@@ -17,7 +17,7 @@ from perfgate.errors import TargetError
 from perfgate.targets.adapter import Adapter
 from perfgate.targets.model import HostSpec
 from perfgate_agent.ask import ask
-from perfgate_agent.ports import descendants, is_listening, listeners, listening_ports
+from perfgate_agent.ports import descendants, is_listening, listeners, listening_hosts, listening_ports
 
 POLL_S = 0.02
 PRIORITY = "-5"
@@ -58,7 +58,7 @@ def fill_command(
     the variant has none."""
     values: dict[str, object] = {
         "python": sys.executable, "port": address.port, "data_dir": data_dir, "embedding_dim": embedding_dim,
-        "socket": address.path,
+        "socket": address.path, "host": address.host,
     }  # fmt: skip
     if artifact:
         values["artifact"] = artifact
@@ -146,6 +146,9 @@ class StoreProcess:
         """What of its ports says why it is not ready."""
         told = {self.start.address.port, self.start.port2}
         others = sorted(listening_ports(descendants(self.pid)) - told)
+        if self.start.address.host != LOOPBACK and (hosts := listening_hosts(self.start.address.port)):
+            heard = ", ".join(sorted(hosts))
+            return f"it listens on {heard} instead of {self.start.address.host}: [host] must tell it {{host}}; "
         if others:
             return (
                 f"it listens on port {', '.join(map(str, others))} instead: it moved on from the port it was told, or "

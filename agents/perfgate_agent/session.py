@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from perfgate.address import Address
@@ -13,15 +13,14 @@ from perfgate.errors import InputError, PerfgateError
 from perfgate.plan import Plan
 from perfgate.scenario import scenario_from_json
 from perfgate.scenario.model import Scenario
-from perfgate.segment import Arm
 from perfgate.targets.load import target_from_json
-from perfgate.units import NS_PER_S
-from perfgate.wire.convert import address_from_wire, address_to_wire, report_to_wire, segment_from_wire
+from perfgate.wire.convert import address_from_wire, address_to_wire
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate_agent.configuration import AgentConfiguration
 from perfgate_agent.host import Build, Host
 from perfgate_agent.lease import Lease
-from perfgate_agent.load import Load, LoadOrder
+from perfgate_agent.load import Load
+from perfgate_agent.load_commands import LoadCommands
 from perfgate_agent.outbox import Outbox
 from perfgate_agent.populate import RunningStore, populate
 from perfgate_agent.process import StoreProcess
@@ -29,7 +28,6 @@ from perfgate_agent.process import StoreProcess
 MOST_AT_ONCE = 64
 MOST_WAITING = 1024
 ROOM_S = 0.05
-LATEST_START_NS = 600 * NS_PER_S
 
 Handler = Callable[[pb.Command], Awaitable[pb.Event]]
 
@@ -39,18 +37,16 @@ class AgentSession:
 
     def __init__(self, configuration: AgentConfiguration, lease: Lease) -> None:
         self.outbox = Outbox()
-        self.heard_ns = time.monotonic_ns()
         self._configuration = configuration
         self._lease = lease
         self._directory = configuration.work_dir / f"session-{lease.token}"
         self._host = Host(configuration, self._directory)
-        self._load = Load(configuration, self._directory)
+        self.load = LoadCommands(Load(configuration, self._directory), configuration.limits, self.outbox, self)
         self._datasets: dict[tuple[str, int], Dataset] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._preparing = asyncio.Lock()
         self._launching = 0
         self._handlers: dict[str, Handler] = {
-            "heartbeat": self._heartbeat,
             "clock_probe": self._clock_probe,
             "prepare_data": self._prepare_data,
             "install_build": self._install_build,
@@ -58,6 +54,7 @@ class AgentSession:
             "terminate": self._terminate,
             "prepare_load": self._prepare_load,
             "start_at": self._start_at,
+            "take_lanes": self._take_lanes,
             "stop_load": self._stop_load,
             "populate": self._populate,
         }
@@ -71,8 +68,11 @@ class AgentSession:
 
     def take(self, command: pb.Command) -> None:
         """Start carrying out one command; its answer goes to the outbox."""
-        self.heard_ns = time.monotonic_ns()
-        self._own(self._answer(command))
+        if command.WhichOneof("command") == "heartbeat":
+            self.load.permit(command.heartbeat)
+            self.outbox.put_alive()
+        else:
+            self._own(self._answer(command))
 
     async def room(self) -> None:
         """Wait while too much is under way, or too many answers wait for a controller that does not take them."""
@@ -84,7 +84,7 @@ class AgentSession:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(self._load.close(), self._host.close(), return_exceptions=True)
+        await asyncio.gather(self.load.close(), self._host.close(), return_exceptions=True)
 
     def _own(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -105,9 +105,6 @@ class AgentSession:
             event = _failure(PerfgateError(f"{type(first).__name__} in the agent during {name}: {first}"))
         event.reply_to = command.id
         self.outbox.put(event)
-
-    async def _heartbeat(self, command: pb.Command) -> pb.Event:
-        return pb.Event(alive=pb.Alive())
 
     async def _clock_probe(self, command: pb.Command) -> pb.Event:
         return pb.Event(clock_reading=pb.ClockReading(monotonic_ns=time.monotonic_ns(), wall_ns=time.time_ns()))
@@ -179,46 +176,24 @@ class AgentSession:
         return pb.Event(terminated=pb.Terminated(exit_status=status, killed=killed))
 
     async def _prepare_load(self, command: pb.Command) -> pb.Event:
-        order = command.prepare_load
-        scenario, seed = _scenario(order.scenario)
-        await self._dataset(scenario, seed)
-        addresses = {Arm(message.arm): address_from_wire(message) for message in order.addresses}
-        for address in addresses.values():
-            self._check_address(address)
-        self._check_load(scenario, seed, order)
-        await self._load.prepare(
-            LoadOrder(
-                scenario=scenario,
-                seed=seed,
-                target=target_from_json(order.target_json),
-                addresses=addresses,
-                segments=tuple(segment_from_wire(segment) for segment in order.segments),
-                lanes=tuple(order.lanes),
-                agents=max(1, order.agents),
-            )
-        )
+        await self.load.prepare(command.prepare_load)
         return pb.Event(load_ready=pb.LoadReady(workers=self._configuration.workers))
 
+    async def admit(self, scenario: Scenario, seed: int, addresses: Sequence[Address]) -> None:
+        """See load_commands.Admission."""
+        await self._dataset(scenario, seed)
+        for address in addresses:
+            self._check_address(address)
+
     async def _start_at(self, command: pb.Command) -> pb.Event:
-        ahead_ns = command.start_at.monotonic_ns - time.monotonic_ns()
-        if ahead_ns > LATEST_START_NS:
-            raise InputError(
-                f"a start in {ahead_ns / NS_PER_S:,.0f} s is too far ahead: is it on the clock of another machine?"
-            )
-        self._own(self._run(command.start_at.monotonic_ns))
+        self.load.start(command.start_at)
         return pb.Event(load_started=pb.LoadStarted(monotonic_ns=command.start_at.monotonic_ns))
 
-    async def _run(self, at_ns: int) -> None:
-        try:
-            reports, steal = await self._load.run(at_ns, self.outbox.put_interval)
-        except PerfgateError as error:
-            self.outbox.put(_failure(error))
-            return
-        finished = pb.LoadFinished(workers=[report_to_wire(report) for report in reports], steal_fraction=steal)
-        self.outbox.put(pb.Event(load_finished=finished))
+    async def _take_lanes(self, command: pb.Command) -> pb.Event:
+        return pb.Event(lanes_taken=pb.LanesTaken(from_ns=await self.load.take_lanes(command.take_lanes)))
 
     async def _stop_load(self, command: pb.Command) -> pb.Event:
-        self._load.stop()
+        self.load.stop()
         return pb.Event(alive=pb.Alive())
 
     async def _build(self, target: str, variant: str, reference: pb.ScenarioRef) -> Build:
@@ -230,13 +205,6 @@ class AgentSession:
         own = [process.start.address for process in self._host.processes.values()]
         if not any((address.host, address.port, address.path) == (one.host, one.port, one.path) for one in own):
             self._configuration.check_address(address)
-
-    def _check_load(self, scenario: Scenario, seed: int, order: pb.PrepareLoad) -> None:
-        limits = self._configuration.limits
-        limits.check_connections(max(1, scenario.connection.connections // max(1, order.agents)))
-        segments = [segment_from_wire(segment) for segment in order.segments]
-        limits.check_segments(segments)
-        limits.check_rate(scenario, seed, order.lanes, segments)
 
     async def _dataset(self, scenario: Scenario, seed: int) -> Dataset:
         self._configuration.check_data(scenario.data)

@@ -15,13 +15,14 @@ from perfgate.units import NS_PER_S
 from perfgate_agent.exchange import Exchange
 from perfgate_agent.recorder import Bucket
 from perfgate_agent.seconds import seconds_of
+from perfgate_agent.share import Share
 from perfgate_agent.twins import candidate_first
 
 CHUNK_NS = NS_PER_S // 4
 
 
 def exchanges(
-    plan: Plan, lanes: Sequence[int], segments: Sequence[Segment], adapters: Mapping[Arm, Adapter], start_ns: int,
+    plan: Plan, lanes: Sequence[int] | Share, segments: Sequence[Segment], adapters: Mapping[Arm, Adapter], start_ns: int,
     buckets: list[Bucket],
 ) -> Iterator[Exchange | None]:  # fmt: skip
     """Yields each request with its bytes ready, and None after a step that took a while and made no request.
@@ -29,14 +30,18 @@ def exchanges(
 
     Appends each new bucket (a segment's second) to `buckets` before its first request, and closes it after its last.
     """
+    share = Share.of(lanes)
     for second in seconds_of(segments, start_ns, plan.grouping):
+        shift = second.shift_ns - start_ns
         buckets.extend(second.buckets)
         for chunk in range(second.start_ns, second.end_ns, CHUNK_NS):
             plan.window((), chunk, chunk + 1)  # the block of the plan, which is made once and then kept
             yield None
-            block = plan.window(lanes, chunk, min(chunk + CHUNK_NS, second.end_ns), second.since_ns, second.loud)
-            yield None
-            yield from _encoded(block, adapters, second.shift_ns, second.buckets, plan.seed)
+            end = min(chunk + CHUNK_NS, second.end_ns)
+            for since, until, own in share.windows(chunk + shift, end + shift):
+                block = plan.window(own, since - shift, until - shift, second.since_ns, second.loud)
+                yield None
+                yield from _encoded(block, adapters, second.shift_ns, second.buckets, plan.seed)
         second.close()
 
 

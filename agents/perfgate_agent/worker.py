@@ -11,7 +11,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from perfgate.errors import MeasurementError
-from perfgate_agent.messages import Failed, Message, Prepare, Ready, StartAt, Stop, frame, read_message
+from perfgate_agent.messages import (
+    Failed,
+    Message,
+    Permit,
+    Prepare,
+    Ready,
+    StartAt,
+    Stop,
+    TakeLanes,
+    frame,
+    read_message,
+)
 
 SPAWN = Path(__file__).with_name("spawn.py")
 PRIORITY = "realtime"
@@ -59,8 +70,15 @@ class WorkerHandle:
             reason = answer.text if isinstance(answer, Failed) else "it ended"
             raise MeasurementError(f"worker {self.name} could not prepare the load: {reason}")
 
-    def start_at(self, monotonic_ns: int) -> None:
-        self._say(StartAt(monotonic_ns))
+    def start_at(self, monotonic_ns: int, permit_ns: int | None = None) -> None:
+        self._say(StartAt(monotonic_ns, permit_ns))
+
+    def permit(self, until_ns: int) -> None:
+        self._say(Permit(until_ns))
+
+    def take_lanes(self, lanes: tuple[int, ...], from_ns: int) -> None:
+        """It answers with LanesTaken among its messages."""
+        self._say(TakeLanes(lanes, from_ns))
 
     def stop(self) -> None:
         self._say(Stop())

@@ -19,7 +19,11 @@ from perfgate.trust.inspect import credential_of
 from perfgate.trust.role import Role
 
 MAX_MESSAGE = 16 * 1024 * 1024
-OPTIONS = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)]
+OPTIONS = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.http2.bdp_probe", 0),  # no windows of megabytes: what a slow controller has not read yet waits on the agent
+]
 HANDSHAKE_S = 5.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 """Of HTTP/2 (RFC 9113, 3.4), with empty settings: what a server of gRPC answers at once."""
@@ -32,8 +36,10 @@ class Greeting:
     warning: str = ""
 
 
-def make_channel(address: str, files: TlsFiles | None) -> grpc.aio.Channel:
-    """Raises InputError for an address elsewhere without TLS: whoever is on the way could read and change everything."""
+def make_channel(address: str, files: TlsFiles | None, tls_name: str = "") -> grpc.aio.Channel:
+    """tls_name: what the certificate must be made out to, where that is not the host dialled.
+
+    Raises InputError for an address elsewhere without TLS: whoever is on the way could read and change everything."""
     if files is None:
         if not is_loopback(split_address(address)[0]):
             raise InputError(
@@ -43,7 +49,8 @@ def make_channel(address: str, files: TlsFiles | None) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(address, options=OPTIONS)
     material = files.read()
     credentials = grpc.ssl_channel_credentials(material.authorities, material.key, material.certificate)
-    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+    named = [("grpc.ssl_target_name_override", tls_name)] if tls_name else []
+    return grpc.aio.secure_channel(address, credentials, options=[*OPTIONS, *named])
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -55,7 +62,7 @@ def split_address(address: str) -> tuple[str, int]:
     return bare, int(port)
 
 
-async def greet(address: str, files: TlsFiles) -> Greeting:
+async def greet(address: str, files: TlsFiles, tls_name: str = "") -> Greeting:
     """One handshake. Raises FleetError saying what is wrong with the agent's certificate or, as far as it says so, with
     ours. Where nobody answers yet, it leaves that to gRPC, which waits."""
     host, port = split_address(address)
@@ -64,7 +71,7 @@ async def greet(address: str, files: TlsFiles) -> Greeting:
     context.set_alpn_protocols(["h2"])
     try:
         async with asyncio.timeout(HANDSHAKE_S):
-            reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+            reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=tls_name or host)
     except ssl.SSLCertVerificationError as error:
         raise FleetError(f"agent {address} is not trusted: {error.verify_message}; {_remedy(error)}") from error
     except ssl.SSLError as error:

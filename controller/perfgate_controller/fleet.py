@@ -5,36 +5,44 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from perfgate.address import Address
+from perfgate.errors import FleetError
 from perfgate.interval import Interval
-from perfgate.plan import LANES, share_lanes
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
 from perfgate.trust.files import TlsFiles
-from perfgate.units import NS_PER_MS
-from perfgate_controller.link import AgentLink, LoadResult
-
-T = TypeVar("T")
-
-START_DELAY_NS = 150 * NS_PER_MS
-"""From the last agent's being ready to the common start: time for the order to arrive everywhere."""
+from perfgate.units import NS_PER_S
+from perfgate_controller.fleet_story import FleetStory
+from perfgate_controller.link import AgentLink, Holder, LoadResult
+from perfgate_controller.member import ALONE, OWN, SHARED, Member, as_members
+from perfgate_controller.shared_load import LoadOrder, SharedLoad, at_once
 
 
 class Fleet:
-    """links[0] has the host skill; all of them load."""
+    """links[0] starts the stores; those that load are `loaders`, as long as they are not lost."""
 
-    def __init__(self, links: Sequence[AgentLink]) -> None:
+    def __init__(self, links: Sequence[AgentLink], run_id: str = "") -> None:
         self.links = tuple(links)
+        self.run_id = run_id
+        self.story = FleetStory()
+        self.epoch = 0
+        """Number of the newest load."""
 
     @property
     def host(self) -> AgentLink:
         return self.links[0]
+
+    @property
+    def loaders(self) -> list[AgentLink]:
+        """A lost agent takes part no more, even if it comes back: nobody dials it again."""
+        return [link for link in self.links if link.member.loads and link.lost is None]
 
     @property
     def environment(self) -> dict[str, object]:
@@ -51,48 +59,84 @@ class Fleet:
     async def prepare_data(self, scenario: Scenario, seed: int) -> None:
         """On all agents side by side. Agents of one machine share its cache, so the first one goes ahead."""
         await self.host.prepare_data(scenario, seed)
-        await _all(link.prepare_data(scenario, seed) for link in self.links[1:])
+        await at_once(link.prepare_data(scenario, seed) for link in self.links[1:] if link.lost is None)
 
     async def load(
         self, scenario: Scenario, seed: int, target: Target,
         addresses: Mapping[Arm, Address], segments: Sequence[Segment],
     ) -> list[LoadResult]:  # fmt: skip
-        """Prepare on all agents, start together, wait for the end. Cancelling it ends the load; what was measured
-        until then still arrives. Raises FleetError when an agent is lost."""
-        shares = share_lanes(LANES, [link.workers for link in self.links])
-        await _all(
-            link.prepare_load(scenario, seed, target, dict(addresses), segments, lanes, len(self.links))
-            for link, lanes in zip(self.links, shares, strict=True)
-        )
-        start_ns = time.monotonic_ns() + START_DELAY_NS
-        await _all(link.start_at(start_ns) for link in self.links)
+        """Prepare on all agents, start together, wait for the end; what is lost on the way is taken over by the others and
+        told to `story`. Cancelling it ends the load; what was measured until then still arrives. Raises FleetError when an
+        agent is lost and nobody can take over, or the store went with it."""
+        self.epoch += 1
+        order = LoadOrder(scenario, seed, target, addresses, tuple(segments), self.epoch)
+        _check_reach(self.loaders, self.host, addresses.values())
+        load = asyncio.ensure_future(SharedLoad(self.loaders, order, self.story).run())
+        apart = None if self.host.member.loads else asyncio.ensure_future(self.host.ended())
         try:
-            return await _all(link.finished() for link in self.links)
-        except BaseException:
-            await asyncio.shield(self._end_load())
-            raise
+            waited: set[asyncio.Future[Any]] = {load, *([apart] if apart else [])}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if apart is not None and apart.done() and not load.done():
+                raise apart.result()
+            return await load
+        finally:
+            if apart is not None:
+                apart.cancel()
+            if not load.done():
+                load.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await load
 
-    async def _end_load(self) -> None:
-        """Nobody goes on when one has failed; late results are waited for, but not long."""
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(2.5):
-                await asyncio.gather(*(link.stop_load() for link in self.links), return_exceptions=True)
-                await asyncio.gather(*(link.finished() for link in self.links), return_exceptions=True)
+
+def _check_reach(loaders: Sequence[AgentLink], host: AgentLink, addresses: Iterable[Address]) -> None:
+    """Raises FleetError where the host's store listens on loopback and another machine is to load it."""
+    if not host.stores:
+        return
+    for address in addresses:
+        away = [link for link in loaders if link.machine and host.machine and link.machine != host.machine]
+        if address.local and away:
+            raise FleetError(
+                f"agent {away[0].name} cannot load the store on {address}: that is loopback of agent {host.name}'s machine; "
+                "give [host] listen in the agent.toml there, and {host} in the target file's command"
+            )
 
 
 @contextlib.asynccontextmanager
-async def dial(addresses: Sequence[str], run: str, tls: TlsFiles | None = None) -> AsyncIterator[Fleet]:
-    """Sessions with all agents, or none. Raises FleetError naming the agent that cannot take part; InputError for one that
-    is not on this machine, without TLS."""
+async def dial(
+    agents: Sequence[str | Member], run: str, tls: TlsFiles | None = None, *, wait_s: float = 0.0,
+    queued: Callable[[Holder, int], None] | None = None, own: bool = False,
+) -> AsyncIterator[Fleet]:  # fmt: skip
+    """Sessions with all agents, or none. wait_s: how long to queue for those that are taken; queued: told whom one waits for.
+    own: they are this process's children. Raises FleetError naming the agent that cannot take part; InputError for one that
+    is not on this machine, without TLS.
+
+    Agents are taken one after the other, in the order of what they call their own process: whoever wants some of the same
+    takes those in the same order, so that no two controllers ever wait for each other."""
+    members, run_id = as_members(agents), secrets.token_hex(8)
     controller = f"{os.environ.get('USER', 'controller')}@{socket.gethostname()} pid {os.getpid()}"
-    links = [AgentLink(address, tls) for address in addresses]
+    patience = OWN if own else SHARED if sum(member.loads for member in members) > 1 else ALONE
+    links = [AgentLink(member, tls, patience) for member in members]
+    ends_ns = time.monotonic_ns() + round(wait_s * NS_PER_S)
     try:
-        await _all(link.open(controller, run) for link in links)
-        yield Fleet(links)
+        await at_once(link.describe() for link in links)
+        _check_apart(links)
+        for link in sorted(links, key=lambda one: one.instance):
+            left_s = max(0.0, (ends_ns - time.monotonic_ns()) / NS_PER_S) if wait_s else 0.0
+            await link.hold(controller, run, run_id, left_s, queued)
+        yield Fleet(links, run_id)
     finally:
         await asyncio.shield(asyncio.gather(*(link.close() for link in links), return_exceptions=True))
 
 
-async def _all(work: Iterable[Awaitable[T]]) -> list[T]:
-    """Side by side; the first failure is raised bare, without waiting for the rest."""
-    return list(await asyncio.gather(*work))
+def _check_apart(links: Sequence[AgentLink]) -> None:
+    """Raises FleetError for one agent under two addresses, and for two under one name: their workers could not be told
+    apart."""
+    for place, link in enumerate(links):
+        for other in links[:place]:
+            if link.instance and link.instance == other.instance:
+                raise FleetError(f"{other.address} and {link.address} are one agent, {link.name}; name it once")
+            if link.name == other.name:
+                raise FleetError(
+                    f"the agents at {other.address} and {link.address} both call themselves {link.name}; give each a name of "
+                    "its own (--name, or name in agent.toml)"
+                )

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from perfgate.scenario.tables import Table
 
-PLACEHOLDERS = ("python", "port", "data_dir", "embedding_dim", "artifact", "socket", "port2")
+PLACEHOLDERS = ("python", "host", "port", "data_dir", "embedding_dim", "artifact", "socket", "port2")
 BUILD_PLACEHOLDERS = ("python", "source", "build_cache")
 
 

@@ -1,0 +1,98 @@
+"""One agent's part of a load, as the controller knows it: lanes, permit, what has come in, how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from perfgate.interval import Interval
+from perfgate.load_report import LoadReport
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What one agent says at the end of a load. difference: how its counts and those that came in differ; empty: they do
+    not."""
+
+    reports: tuple[LoadReport, ...]
+    steal_fraction: float
+    difference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of requests: due, sent, completed, and ended in any other way (failed or given up)."""
+
+    due: int = 0
+    sent: int = 0
+    completed: int = 0
+    ended: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.due + other.due, self.sent + other.sent, self.completed + other.completed, self.ended + other.ended
+        )
+
+    @classmethod
+    def of_interval(cls, interval: Interval) -> Counts:
+        return cls(interval.due, interval.sent, interval.completed, interval.failures)
+
+    @classmethod
+    def of_reports(cls, reports: Iterable[LoadReport]) -> Counts:
+        total = cls()
+        for one in reports:
+            total += cls(one.due, one.sent, one.completed, one.failed + one.abandoned)
+        return total
+
+    def __str__(self) -> str:
+        return f"{self.due} due, {self.sent} sent, {self.completed} completed, {self.ended} failed or given up"
+
+
+class LoadPart:
+    """Of load number `epoch`. lanes: since when the agent sends each, on the run's clock."""
+
+    def __init__(self, epoch: int, lanes: Iterable[int]) -> None:
+        self.epoch = epoch
+        self.lanes: dict[int, int] = dict.fromkeys(lanes, 0)
+        self.start_ns = 0
+        """Of the run's clock, on the controller's."""
+        self.permit_ns = 0
+        """What is due before may have been sent, and nothing else."""
+        self.began_ns: int | None = None
+        """When the agent's last worker began, by the agent's clock."""
+        self.counts = Counts()
+        self.finished: asyncio.Future[LoadResult] = asyncio.get_running_loop().create_future()
+        self._reached: dict[str, int] = {}
+
+    @property
+    def running(self) -> bool:
+        return self.start_ns > 0 and not self.finished.done()
+
+    @property
+    def received_ns(self) -> int:
+        """All that was due before this has come in, of all workers that have sent anything."""
+        return min(self._reached.values(), default=0)
+
+    def renew(self, heard_ns: int, lease_ns: int) -> int:
+        """The permit that goes with an agent heard at heard_ns (controller's clock)."""
+        self.permit_ns = max(self.permit_ns, heard_ns - self.start_ns + lease_ns)
+        return self.permit_ns
+
+    def take(self, interval: Interval) -> None:
+        """Count what has come in."""
+        self.counts += Counts.of_interval(interval)
+        for worker in interval.worker.split("+"):
+            self._reached[worker] = max(self._reached.get(worker, 0), interval.end_ns)
+
+    def end(self, reports: tuple[LoadReport, ...], steal_fraction: float) -> None:
+        """The agent's last word on it."""
+        told = Counts.of_reports(reports)
+        difference = "" if told == self.counts else f"its workers count {told}; {self.counts} came in"
+        if not self.finished.done():
+            self.finished.set_result(LoadResult(reports, steal_fraction, difference))
+
+    def fail(self, error: Exception) -> None:
+        if not self.finished.done():
+            self.finished.set_exception(error)
+            self.finished.exception()  # whoever waits sees it; nobody waiting is no error of its own

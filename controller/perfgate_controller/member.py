@@ -1,0 +1,57 @@
+"""An agent that is to take part in a run, and how long it may be silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from perfgate.errors import InputError
+from perfgate.fleet_file.model import FleetFile
+from perfgate.units import NS_PER_MS, NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """With agents that fall silent. idle_ns: while no load runs. load_ns: while one does; then it is lost. lease_ns: so long
+    after it was heard last an agent sends what is due, and nobody else may send that. beat_ns: from one heartbeat to the
+    next."""
+
+    idle_ns: int
+    load_ns: int
+    lease_ns: int
+    beat_ns: int = 200 * NS_PER_MS
+
+
+SHARED = Patience(15 * NS_PER_S, 1300 * NS_PER_MS, 1800 * NS_PER_MS)
+"""Several agents load: what a lost one leaves is taken over within 2 s. A standstill of a second is no loss yet."""
+ALONE = Patience(15 * NS_PER_S, 2800 * NS_PER_MS, 2800 * NS_PER_MS)
+"""Nobody can take over, so there is as much patience as a load may have that must stop within 3 s."""
+OWN = Patience(15 * NS_PER_S, 8 * NS_PER_S, 9 * NS_PER_S)
+"""The controller's children on this machine: they die with it, and it hears at once when they die."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """address: HOST:PORT. weight: of its workers, when lanes are shared. tls_name: what its certificate is made out to, where
+    that is not the host dialled."""
+
+    address: str
+    loads: bool = True
+    weight: float = 1.0
+    tls_name: str = ""
+
+
+def members_of(fleet: FleetFile) -> list[Member]:
+    """The one that starts stores comes first. Raises InputError for a host whose address nobody has said yet."""
+    for host in fleet.hosts:
+        if not host.address:
+            raise InputError(
+                f"{fleet.path}: host {host.name!r} has no address yet; perfgate fleet up starts its agent and says where, or "
+                "give address"
+            )
+    return [Member(host.address, host.loads, host.weight, host.tls_name) for host in fleet.ordered()]
+
+
+def as_members(agents: Sequence[str | Member]) -> list[Member]:
+    """Bare addresses are members that do everything."""
+    return [agent if isinstance(agent, Member) else Member(agent) for agent in agents]
