@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -37,7 +38,9 @@ class IntervalWriter:
         self.count += 1
 
     def close(self) -> None:
-        self._file.close()
+        """What is still to be written where there is no room has been told of by whoever wrote it."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _write(self, line: dict[str, object]) -> None:
         try:
