@@ -1,15 +1,14 @@
-"""Baselines and debts from commits to verdicts: a real repository, the real store, `perfgate` as processes."""
+"""Baselines and debts from commits to verdicts: a real repository, the real store, `perfgate` itself in this process."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from baseline_values import commit_gate
 from history_values import add, at
+from in_process import perfgate_here
 from repository import StoreRepository, target_file
 
 from perfgate.gate.verdict import Word
@@ -58,14 +57,7 @@ class Project:
 
     def perfgate(self, *words: str) -> tuple[int, str]:
         """Exit code and standard output."""
-        done = subprocess.run(
-            [sys.executable, "-m", "perfgate", *words],
-            cwd=self.path,
-            capture_output=True,
-            text=True,
-            timeout=150,
-            check=False,
-        )
+        done = perfgate_here(words, self.path)
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout
 

@@ -57,7 +57,9 @@ def result(directory: Path) -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("driver", ["engine", "portable"])
+@pytest.mark.parametrize(
+    "driver", ["engine", pytest.param("portable", marks=pytest.mark.slow)]
+)  # with each of them: test_twins
 def test_a_duet_loads_both_builds_with_the_same_requests_at_the_same_time(
     tmp_path: Path, cache: Path, driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

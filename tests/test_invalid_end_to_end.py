@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import perfgate, started, wait_for_line, write_scenario, write_target
+from cluster import perfgate, started, write_scenario, write_target
 from perfgate_agent.ports import descendants
 
 HOG = """
@@ -25,7 +25,7 @@ try:
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(2))  # above the workers
 except PermissionError:
     pass
-end = time.monotonic() + 4
+end = time.monotonic() + 3
 while time.monotonic() < end:
     burst = time.monotonic() + 0.03
     while time.monotonic() < burst:
@@ -39,15 +39,22 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def order(directory: Path, verb: str, **thresholds: float) -> list[str]:
+def order(directory: Path, verb: str, seconds: float = 3, **thresholds: float) -> list[str]:
     """A small run or gate with these thresholds in `[gate]`."""
-    # A run says what it does after five seconds, which is when these tests begin.
-    scenario = write_scenario(directory, seconds=10) if verb == "run" else write_scenario(directory)
+    scenario = write_scenario(directory, seconds)
     target = write_target(directory)
     lines = [line for line in scenario.read_text().splitlines() if line.partition(" ")[0] not in thresholds]
     scenario.write_text("\n".join([*lines, *(f"{key} = {value}" for key, value in thresholds.items())]))
     words = [verb, str(scenario), "--target", str(target), "--out", str(directory / "out")]
     return [*words, "--warmup", "0s"] if verb == "run" else [*words, "--base", "default", "--candidate", "default"]
+
+
+def wait_for_load(process: subprocess.Popen[str], directory: Path) -> None:
+    """Until the first second of a run has been recorded; the test's own timeout bounds it."""
+    intervals = directory / "out" / "intervals.jsonl"
+    while not (intervals.exists() and intervals.read_text().count("\n") > 1):  # the first line is the file's head
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
 
 
 def workers(root: int) -> list[int]:
@@ -73,7 +80,7 @@ def test_a_worker_stopped_for_300_ms_makes_a_run_invalid_and_says_that_it_stood_
     tmp_path: Path, cache: Path
 ) -> None:
     with started(order(tmp_path, "run", max_lag_p99_ms=50), cache) as process:
-        wait_for_line(process, "replies/s")  # the load runs
+        wait_for_load(process, tmp_path)
         (worker,) = workers(process.pid)
         os.kill(worker, signal.SIGSTOP)
         time.sleep(0.3)  # what is being provoked
@@ -90,7 +97,7 @@ def test_a_worker_stopped_for_300_ms_makes_a_run_invalid_and_says_that_it_stood_
 def test_a_worker_over_its_share_of_a_core_makes_a_run_invalid_and_a_report_says_it_again(
     tmp_path: Path, cache: Path
 ) -> None:
-    done = perfgate(order(tmp_path, "run", max_worker_cpu=0.0001), cache)
+    done = perfgate(order(tmp_path, "run", seconds=1, max_worker_cpu=0.0001), cache)
     assert done.returncode == 3, done.stdout + done.stderr
     (reason,) = invalid(tmp_path)
     assert reason["code"] == "generator_busy"
@@ -111,8 +118,8 @@ def test_a_worker_over_its_share_of_a_core_makes_a_gate_invalid(tmp_path: Path, 
 
 
 def test_a_hog_on_the_workers_core_makes_a_run_invalid(tmp_path: Path, cache: Path) -> None:
-    with started(order(tmp_path, "run", max_core_wait=0.02, max_lag_p99_ms=3), cache) as process:
-        wait_for_line(process, "replies/s")  # the load runs
+    with started(order(tmp_path, "run", seconds=4, max_core_wait=0.02, max_lag_p99_ms=3), cache) as process:
+        wait_for_load(process, tmp_path)
         (worker,) = workers(process.pid)
         cpus = ",".join(map(str, os.sched_getaffinity(worker)))
         with subprocess.Popen([sys.executable, "-c", HOG, cpus]) as hog:

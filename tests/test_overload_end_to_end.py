@@ -40,7 +40,7 @@ command = ["{{python}}", "{echo}", "{{port}}"]
 """
 
 
-@pytest.fixture(params=list(RATES))
+@pytest.fixture
 def rate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """With the driver whose rate it is."""
     if request.param == "engine" and library() is None:
@@ -61,7 +61,11 @@ def result(directory: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("warmup", ["0s", "2s"])
+@pytest.mark.parametrize(
+    ("rate", "warmup"),
+    [("engine", "0s"), ("engine", "2s"), ("portable", "0s"), pytest.param("portable", "2s", marks=pytest.mark.slow)],
+    indirect=["rate"],
+)
 def test_a_run_at_a_rate_that_no_worker_can_send_blames_the_worker(rate: int, warmup: str, tmp_path: Path) -> None:
     done = perfgate(["run", *order(tmp_path, rate), "--warmup", warmup], tmp_path)
     assert done.returncode == 3, done.stdout + done.stderr
@@ -74,6 +78,7 @@ def test_a_run_at_a_rate_that_no_worker_can_send_blames_the_worker(rate: int, wa
     assert record["workers"][0]["usage"]["peak_rss_bytes"] < BOUND_MB * 1e6
 
 
+@pytest.mark.parametrize("rate", ["engine", pytest.param("portable", marks=pytest.mark.slow)], indirect=True)
 def test_a_gate_at_a_rate_that_no_worker_can_send_blames_the_worker(rate: int, tmp_path: Path) -> None:
     done = perfgate(["gate", *order(tmp_path, rate), "--base", "default", "--candidate", "default"], tmp_path)
     assert done.returncode == 3, done.stdout + done.stderr

@@ -1,13 +1,15 @@
-"""Each arrival pattern through command line, controller, agent and worker against the built-in store: what arrives is
-what the plan says."""
+"""Each arrival pattern against a real server: what arrives is what the plan says. Those that need more than a rate (a file, a
+schedule of operations, followers) go the whole way through command line, controller, agent and worker."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import load_cases
 import pytest
 from cluster import perfgate, write_target
+from fault_server import OK, FaultServer, always
 
 from perfgate.operation import OPERATIONS
 from perfgate.plan import Plan
@@ -29,6 +31,7 @@ CASES = {
     "correlation": 'pattern = "poisson"\nrate = 150\n' + OPERATION_TABLE
     + "[correlation]\nstore_to_recall_prob = 0.8\ndelay_ms = 150\n",
 }  # fmt: skip
+WHOLE_WAY = ("diurnal with a schedule", "replay", "correlation")
 REST = """
 [data]
 num_nodes = 300
@@ -43,13 +46,31 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_run_sends_exactly_what_the_plan_says(name: str, tmp_path: Path, cache: Path) -> None:
+def write_case(directory: Path, name: str) -> Path:
     rows = [f"{0.01 * n:.2f},{OPERATIONS[n % 3].value},{n if n % 2 else ''}" for n in range(100)]
-    (tmp_path / "trace.csv").write_text("\n".join(["time_s,operation,key", *rows]))
-    scenario = tmp_path / "scenario.toml"
+    (directory / "trace.csv").write_text("\n".join(["time_s,operation,key", *rows]))
+    scenario = directory / "scenario.toml"
     scenario.write_text(f'name = "{name}"\n[duration]\ntotal_seconds = 1.3\n[arrival]\n{CASES[name]}{REST}')
-    out = tmp_path / "out"
+    return scenario
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - set(WHOLE_WAY)))
+async def test_a_worker_sends_exactly_what_the_plan_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_cases, "make_player", load_cases.DRIVERS["engine"])
+    played = Plan(load_scenario(write_case(tmp_path, name)))
+    async with FaultServer(always(OK)) as server:
+        _, intervals = await load_cases.run(load_cases.part([server], played, load_cases.segments(1_300)))
+    planned = played.counts().sum(axis=0).tolist()
+    sent = [sum(one.operations[name].completed for one in intervals if name in one.operations) for name in OPERATIONS]
+    assert sent == planned
+    assert sum(sent) == len(server.requests) > 80
+
+
+@pytest.mark.parametrize("name", WHOLE_WAY)
+def test_a_run_sends_exactly_what_the_plan_says(name: str, tmp_path: Path, cache: Path) -> None:
+    scenario, out = write_case(tmp_path, name), tmp_path / "out"
     done = perfgate(
         ["run", str(scenario), "--target", str(write_target(tmp_path)), "--warmup", "0.2s", "--out", str(out)], cache
     )

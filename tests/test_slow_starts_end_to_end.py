@@ -98,6 +98,7 @@ def test_without_a_calibration_of_twenty_starts_it_is_refused_before_anything_is
     assert not (tmp_path / "out" / "result.json").exists()
 
 
+@pytest.mark.slow  # in its first pair: test_gate_end_to_end
 def test_a_store_that_dies_in_its_second_pair_is_named(tmp_path: Path, cache: Path) -> None:
     done = perfgate(gate(tmp_path, "mortal", *with_profile(tmp_path)), cache)
     assert done.returncode == 3, done.stdout + done.stderr
