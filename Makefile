@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test test-slow fuzz bench bench-memory performance-baseline lint proto lock clean
+.PHONY: help setup demo test test-slow test-stores fuzz bench bench-memory performance-baseline lint proto lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,9 @@ test: setup lint ## lint, types, layers and all quick tests
 
 test-slow: setup ## long simulations and real gates
 	@$(PY) -m pytest -m slow --timeout 3600
+
+test-stores: setup ## one suite for every real store that scripts/stores.sh has installed (run it first)
+	@scripts/apart.sh $(PY) -m pytest -m 'stores or not stores' -rs tests/test_conformance.py
 
 fuzz: setup ## the reply parsers under sanitizers and atheris (FUZZ_SECONDS=60 each)
 	@$(PY) -m pip install -q --disable-pip-version-check --root-user-action=ignore 'atheris>=2.3' || echo "atheris cannot be had here: without it"
