@@ -23,5 +23,13 @@ class MeasurementError(PerfgateError):
     """The measurement broke off; what had been measured until then is kept."""
 
 
+class CountsError(MeasurementError):
+    """What the agents counted and what came in of it are not the same: the measurement says nothing."""
+
+
+class StartError(MeasurementError):
+    """The agents of a fleet started further apart than the policy allows."""
+
+
 class HistoryError(PerfgateError):
     """The history could not be opened, read or written; runs and verdicts do not depend on it."""

@@ -25,6 +25,8 @@ from perfgate_agent.usage import UsageMeter, measured_windows
 
 AHEAD = 256
 """Requests that are ready before their time."""
+AHEAD_NS = 500_000_000
+"""But not longer before it: lanes can only be taken over from beyond what is ready."""
 AHEAD_LOW = 192
 """With fewer than this, housekeeping makes more."""
 AHEAD_URGENT = 64
@@ -92,7 +94,7 @@ class Player:
     async def play(self, start_ns: int) -> LoadReport:
         """Start at `start_ns` of the monotonic clock. Returns when every request has ended and every interval has been
         emitted."""
-        part = self._part
+        part, self._start_ns = self._part, start_ns
         self._source = exchanges(
             part.plan, self._share, part.segments, part.adapters, start_ns, self._ledger.buckets
         )  # fmt: skip
@@ -106,7 +108,6 @@ class Player:
         self._pacer = Pacer(self._due)
         sweeper = asyncio.ensure_future(self._sweep())
         try:
-            self._start_ns = start_ns
             self._pacer.set(self._ready[0].at_ns if self._ready else monotonic_ns())
             await self._ended.wait()
         finally:
@@ -213,8 +214,11 @@ class Player:
         return self._steps % DISTIL_EVERY == 0 and self._ledger.distil_step()
 
     def _fill(self, count: int) -> bool:
-        """Make some requests ready, fewer where that takes long; False when there are none and will be none."""
+        """Make some requests ready, fewer where that takes long; False when none was made: enough are ready, or there will be
+        no more."""
         while self._generating:
+            if self._ready and self._ready[-1].at_ns > max(monotonic_ns(), self._start_ns) + AHEAD_NS:
+                return False
             for _ in range(count):
                 exchange = next(self._source, self)
                 if exchange is self:

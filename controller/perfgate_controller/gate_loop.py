@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from perfgate.errors import FleetError, PerfgateError, TargetError
+from perfgate.errors import CountsError, FleetError, PerfgateError, StartError, TargetError
 from perfgate.gate.capacity import capacity_check
 from perfgate.gate.compare import compare, invalid, look_due
 from perfgate.gate.comparison import Comparison
@@ -25,6 +25,8 @@ from perfgate.segment import Arm
 from perfgate.units import NS_PER_S, format_duration
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
+from perfgate_controller.fleet_reasons import check_counts as check_counts
+from perfgate_controller.fleet_reasons import fleet_notes, judge_pair
 from perfgate_controller.gate_request import GateRequest as GateRequest
 from perfgate_controller.link import LoadResult, Running
 from perfgate_controller.phases import Phases
@@ -34,6 +36,12 @@ from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_leng
 from perfgate_controller.ticker import ticking
 
 GIVE_UP_AFTER = 4
+BROKEN_OFF = {
+    FleetError: "agent_lost",
+    TargetError: "store_died",
+    CountsError: "counts_differ",
+    StartError: "start_spread",
+}
 
 
 class Gate:
@@ -133,7 +141,9 @@ class Gate:
     async def _pair(self, number: int, log: IntervalWriter) -> Pair:
         """One pair, of fresh processes where they are due."""
         request = self._request
-        schedule = schedule_pair(request.policy, self._slice_ns, request.seed, number, self._plan_at_ns)
+        schedule = schedule_pair(
+            request.policy, self._slice_ns, request.seed, number, self._plan_at_ns, request.one_process
+        )
         self._plan_at_ns = schedule.plan_end_ns
         await asyncio.sleep(schedule.jitter_ns / NS_PER_S)
         async with self._processes(schedule) as couple:
@@ -143,6 +153,7 @@ class Gate:
                 results = await self._load(schedule, couple)
         check_counts(results)
         pair = make_pair(schedule, collector, couple.running, results, request.policy)
+        pair = judge_pair(pair, self._fleet.story, self._fleet.epoch, request.policy)
         return others_only(pair) if request.neighbour else pair
 
     async def _load(self, schedule: PairSchedule, couple: Couple) -> list[LoadResult]:
@@ -210,7 +221,7 @@ class Gate:
         )
 
     def _broken(self, error: PerfgateError) -> Comparison:
-        code = {FleetError: "agent_lost", TargetError: "store_died"}.get(type(error), "measurement_failed")
+        code = BROKEN_OFF.get(type(error), "measurement_failed")
         remedy = "run it again; if it comes back, look at the agent's and the store's logs"
         return invalid(self._request.policy, self.pairs, code, str(error), remedy)
 
@@ -219,7 +230,8 @@ class Gate:
         return gate_record(
             request.scenario, request.seed, request.target, request.builds, self.pairs, comparison,
             started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
-            phases=self._phases.taken, environment=self._fleet.environment,
+            phases=self._phases.taken, environment=self._fleet.environment, fleet=self._fleet.story.to_json(),
+            warnings=fleet_notes(self._fleet.story, request.policy),
         )  # fmt: skip
 
 
@@ -239,14 +251,3 @@ def make_pair(
         start=schedule.start,
     )
     return drop_faulty(pair, policy)
-
-
-def check_counts(results: list[LoadResult]) -> None:
-    """Raises FleetError when an agent's own counts do not add up: something measured was lost."""
-    for result in results:
-        for report in result.reports:
-            if not report.reconciles and not report.stopped:
-                raise FleetError(
-                    f"worker {report.worker} lost count: {report.due} requests were due, but {report.completed} completed "
-                    f"+ {report.failed} failed + {report.abandoned} abandoned; please report this"
-                )

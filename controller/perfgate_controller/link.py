@@ -82,6 +82,7 @@ class AgentLink:
         self._tls = tls
         self.name = self.address
         self.instance = ""
+        self.kept: list[pb.KeptSession] = []
         self.machine = ""
         """Agents with the same one reach each other's loopback; empty: not known."""
         self.environment: dict[str, str] = {}
@@ -137,9 +138,9 @@ class AgentLink:
         if reason := version.mismatch(described.protocol, described.perfgate_version):
             await self._channel.close()
             raise FleetError(f"agent {self.address}: {reason}")
-        self.name, self.workers, self.instance = _plain(described.name), described.workers, described.instance
-        self.machine = described.machine
-        self.environment = {_plain(name): _plain(value) for name, value in described.environment.items()}
+        self.name, self.workers, self.instance = plain(described.name), described.workers, described.instance
+        self.machine, self.kept = described.machine, list(described.kept)
+        self.environment = {plain(name): plain(value) for name, value in described.environment.items()}
         return described
 
     async def hold(
@@ -201,6 +202,23 @@ class AgentLink:
             self._stream.cancel()
         if self._channel is not None:
             await self._channel.close()
+
+    async def read_clock(self) -> pb.ClockReading:
+        """Without a lease."""
+        reading: pb.ClockReading = await self._stub.ReadClock(pb.ClockProbe(), timeout=self.dial_s)
+        return reading
+
+    async def examine(self, request: pb.ExamineRequest, patience_s: float) -> pb.Examination:
+        """What its machine does just now, without a lease. Raises AioRpcError."""
+        seen: pb.Examination = await self._stub.Examine(request, timeout=patience_s)
+        return seen
+
+    async def salvage(self, token: str) -> list[pb.KeptPart]:
+        """What it kept of a session. Raises FleetError."""
+        try:
+            return [part async for part in self._stub.Salvage(pb.SalvageRequest(token=token))]
+        except grpc.aio.AioRpcError as error:
+            raise FleetError(f"agent {self.name}: {plain(error.details() or error.code().name)}") from error
 
     async def prepare_data(self, scenario: Scenario, seed: int) -> None:
         """Build the data on the agent's machine, or find them in its cache."""
@@ -330,9 +348,9 @@ class AgentLink:
         name = event.WhichOneof("event")
         part = self.part
         if name == "intervals":
+            intervals = [interval_from_wire(message) for message in event.intervals.intervals]
             if part is not None and event.intervals.epoch == part.epoch:  # what is left of another load is nobody's
-                for message in event.intervals.intervals:
-                    interval = interval_from_wire(message)
+                for interval in intervals:
                     part.take(interval)
                     self.on_interval(interval)
         elif name == "progress":
@@ -342,7 +360,7 @@ class AgentLink:
             self.on_exit(exited.handle, exited.exit_status, exited.last_output)
         elif name == "queued":
             queued = event.queued
-            self._on_queued(Holder(self.name, _plain(queued.holder), queued.held_since_wall_ns), queued.before)
+            self._on_queued(Holder(self.name, plain(queued.holder), queued.held_since_wall_ns), queued.before)
         elif event.reply_to:
             waiting = self._waiting.get(event.reply_to)
             if waiting and not waiting.done():
@@ -363,7 +381,7 @@ class AgentLink:
     def _lose(self, reason: str) -> None:
         if self._lost is not None:
             return
-        self._lost = FleetError(f"agent {self.name} was lost: {_plain(reason)}")
+        self._lost = FleetError(f"agent {self.name} was lost: {plain(reason)}")
         self._ended.set()
         self._stream.cancel()  # whatever it still says does not count any more
         for future in self._waiting.values():
@@ -408,13 +426,13 @@ def _reference(scenario: Scenario, seed: int) -> pb.ScenarioRef:
 
 
 def _error(agent: str, failure: pb.Failure) -> PerfgateError:
-    kind, text = getattr(errors, failure.kind, None), _plain(failure.text)
+    kind, text = getattr(errors, failure.kind, None), plain(failure.text)
     if isinstance(kind, type) and issubclass(kind, PerfgateError):
         return kind(text)
     return PerfgateError(f"agent {agent}: {text}")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without what would move or colour the terminal of whoever reads an agent's words."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
@@ -426,4 +444,4 @@ def _raise_refusal(agent: str, event: pb.Event) -> None:
     if name == "refused":
         refused = event.refused
         who = f": {Holder(agent, refused.holder, refused.held_since_wall_ns)}" if refused.holder else ""
-        raise FleetError(_plain(f"{refused.reason}{who}"))
+        raise FleetError(plain(f"{refused.reason}{who}"))

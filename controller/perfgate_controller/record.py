@@ -12,6 +12,7 @@ from perfgate.gate.generator import run_problems
 from perfgate.gate.limits import check_limits
 from perfgate.gate.policy import Policy
 from perfgate.gate.validity import usable_pairs
+from perfgate.gate.verdict import Reason
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
 from perfgate.pair import Pair
@@ -21,6 +22,8 @@ from perfgate.segment import Arm
 from perfgate.targets.model import Target
 from perfgate.worker_load import WorkerLoad
 from perfgate_controller.collect import Collector
+
+BREAKS = ("interrupted", "agent_lost", "store_died", "counts_differ", "start_spread")
 
 
 def gate_record(
@@ -42,13 +45,13 @@ def gate_record(
 
 def run_record(
     scenario: Scenario, seed: int, target: Target, build: str, collector: Collector, broken: str, policy: Policy,
-    reports: Sequence[LoadReport], notes: Sequence[str] = (), **rest: Any,
+    reports: Sequence[LoadReport], notes: Sequence[str] = (), faults: Sequence[Reason] = (), **rest: Any,
 ) -> RunRecord:  # fmt: skip
     """broken: why the run was cut short; empty when it was not: only then is it asked whether the generator did its part,
-    by the policy's thresholds. notes: what else a reader must know."""
+    by the policy's thresholds. faults: of the fleet, by which it says nothing. notes: what else a reader must know."""
     total = collector.total(Arm.BASE)
     workers = collector.workers(reports)
-    problems = run_problems(workers, total, policy) if total and not broken else []
+    problems = [*faults, *(run_problems(workers, total, policy) if total and not broken else [])]
     arms = {Arm.BASE: total} if total else {}
     measured = {Arm.BASE: sum(segment.duration_ns for segment in collector.measured())} if total else {}
     return _record(
@@ -61,8 +64,10 @@ def run_record(
 
 def _record(
     kind: str, scenario: Scenario, seed: int, target: Target, builds: Mapping[Arm, str],
-    arms: Mapping[Arm, Interval], measured: Mapping[Arm, int], environment: Mapping[str, Any], **rest: Any,
+    arms: Mapping[Arm, Interval], measured: Mapping[Arm, int], environment: Mapping[str, Any],
+    fleet: Mapping[str, Any] | None = None, **rest: Any,
 ) -> RunRecord:  # fmt: skip
+    """fleet: what its agents went through, where there is something to tell."""
     return RunRecord(
         kind=kind,
         name=scenario.name,
@@ -73,14 +78,19 @@ def _record(
         seed=seed,
         arms=arms,
         measured_ns=measured,
-        environment={"controller": platform.node(), "perfgate": __version__, "agents": environment},
+        environment={
+            "controller": platform.node(),
+            "perfgate": __version__,
+            "agents": environment,
+            **({"fleet": dict(fleet)} if fleet else {}),
+        },
         limits=check_limits(scenario.validation, arms, measured) if arms else (),
         **rest,
     )
 
 
 def _broken_off(comparison: Comparison) -> bool:
-    return any(reason.code in ("interrupted", "agent_lost", "store_died") for reason in comparison.verdict.reasons)
+    return any(reason.code in BREAKS for reason in comparison.verdict.reasons)
 
 
 def _total(pairs: Sequence[Pair], arm: Arm) -> Interval | None:

@@ -23,6 +23,7 @@ from perfgate.targets.model import Target
 from perfgate.units import format_duration
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
+from perfgate_controller.fleet_reasons import fleet_notes, run_reasons
 from perfgate_controller.link import LoadResult
 from perfgate_controller.phases import Phases
 from perfgate_controller.record import run_record
@@ -59,6 +60,7 @@ class LoadRun:
         self._segments = single_run(request.scenario.duration_ns, request.warmup_ns)
         self._phases = Phases(progress)
         self._reports: list[LoadReport] = []
+        self._results: list[LoadResult] = []
 
     async def run(self) -> RunRecord:
         """Raises PerfgateError only while nothing has been measured."""
@@ -86,6 +88,7 @@ class LoadRun:
             await self._fleet.prepare_data(request.scenario, request.seed)
         async with self._store() as address:
             results = await self._load(collector, address)
+        self._results = results
         self._reports = [report for result in results for report in result.reports]
         if any(report.lost for report in self._reports):
             return "the store stopped taking connections"
@@ -136,9 +139,12 @@ class LoadRun:
     def _record(self, collector: Collector, broken: str) -> RunRecord:
         request = self._request
         build = str(request.address) if request.address else request.variant
+        story = self._fleet.story
+        unchecked = (UNCHECKED,) if request.address and request.address.insecure else ()
+        notes = (*unchecked, *fleet_notes(story, request.policy))
         return run_record(
             request.scenario, request.seed, request.target, build, collector, broken, request.policy, self._reports,
-            notes=(UNCHECKED,) if request.address and request.address.insecure else (),
+            notes=notes, faults=run_reasons(story, self._results, request.policy), fleet=story.to_json(),
             started_wall_ns=self._began_wall_ns, duration_ns=time.monotonic_ns() - self._began_ns,
             phases=self._phases.taken, environment=self._fleet.environment,
         )  # fmt: skip

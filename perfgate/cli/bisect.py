@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace, policy: Policy) -> None:
-    if arguments.agents:
+    if arguments.agents or arguments.fleet:
         raise InputError(
             "--agents: builds lie on this machine alone, and agents elsewhere cannot start them; leave it away"
         )

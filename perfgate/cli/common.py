@@ -20,7 +20,10 @@ from perfgate.units import NS_PER_S, seconds_to_ns
 
 if TYPE_CHECKING:
     from perfgate_controller.fleet import Fleet
+    from perfgate_controller.link import Holder
+    from perfgate_controller.member import Member
 
+    from perfgate.fleet_file.model import FleetFile
     from perfgate.gate.comparison import Comparison
     from perfgate.history.location import Location
     from perfgate.progress import Progress
@@ -49,6 +52,10 @@ class Order:
     """Where the run is recorded at its end; None: nowhere."""
     tls: TlsFiles | None = None
     """For agents elsewhere."""
+    fleet: FleetFile | None = None
+    """Where `agents` come from, with what it says of each."""
+    wait_s: float = 0.0
+    """How long to queue for agents that others hold."""
 
     def variant(self, option: str, name: str) -> str:
         """Raises InputError for a variant that the target file does not have."""
@@ -73,11 +80,15 @@ def add_load_arguments(parser: argparse.ArgumentParser, *, required: bool = True
     parser.add_argument(
         "--agents", default="", metavar="HOST:PORT,…", help="agents to use (default: one of its own on this machine)"
     )
+    parser.add_argument(
+        "--fleet", type=Path, default=None, metavar="FILE",
+        help="a fleet file (TOML) instead of --agents: hosts with roles and weights, see perfgate fleet --help",
+    )  # fmt: skip
     tls = {"ca": "whom to trust", "cert": "this controller's certificate", "key": "its private key"}
     for part, what in tls.items():
         parser.add_argument(
             f"--tls-{part}", type=Path, default=None, metavar="FILE",
-            help=f"for --agents: {what} (default: of the directory $PERFGATE_CERTS)",
+            help=f"for --agents and --fleet: {what} (default: of the directory $PERFGATE_CERTS)",
         )  # fmt: skip
     parser.add_argument(
         "--local-agents", type=int, default=1, metavar="N", help="how many agents of its own (default: 1)"
@@ -87,7 +98,7 @@ def add_load_arguments(parser: argparse.ArgumentParser, *, required: bool = True
     )
     parser.add_argument(
         "--wait", default="0s", metavar="TIME",
-        help="how long to queue while this host measures something else (default: 0s, refuse)",
+        help="how long to queue while this host, or an agent, measures something else (default: 0s, refuse)",
     )  # fmt: skip
     add_history_argument(parser)
 
@@ -118,8 +129,10 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
         if getattr(arguments, option) < 1:
             raise InputError(f"--{option.replace('_', '-')} {getattr(arguments, option)}: at least 1 is needed")
     history = find_location(arguments.history)
-    agents = tuple(part.strip() for part in arguments.agents.split(",") if part.strip())
-    tls = _tls_files(arguments) if agents else None
+    fleet = _fleet_file(arguments)
+    listed = (part.strip() for part in arguments.agents.split(","))
+    agents = tuple(host.address or host.name for host in fleet.ordered()) if fleet else tuple(filter(None, listed))
+    tls = controller_tls(arguments, fleet) if agents else None
     return Order(
         scenario=scenario,
         target=target,
@@ -131,16 +144,32 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
         workers=arguments.workers,
         history=history,
         tls=tls,
+        fleet=fleet,
+        wait_s=(parse_time(arguments.wait, "--wait") or 0) / NS_PER_S,
     )
 
 
-def _tls_files(arguments: argparse.Namespace) -> TlsFiles | None:
-    """For the agents of --agents. Raises InputError for files that are of no use, before anything is dialled."""
+def _fleet_file(arguments: argparse.Namespace) -> FleetFile | None:
+    if arguments.fleet is None:
+        return None
+    from perfgate.fleet_file import load_fleet
+
+    if arguments.agents:
+        raise InputError("--agents and --fleet: give one of them; a fleet file says which agents there are")
+    return load_fleet(arguments.fleet)
+
+
+def controller_tls(arguments: argparse.Namespace, fleet: FleetFile | None = None) -> TlsFiles | None:
+    """Of --tls-…, else of the fleet file, else of $PERFGATE_CERTS. Raises InputError for files that are of no use, before
+    anything is dialled."""
     from datetime import UTC, datetime
 
     from perfgate.trust.files import controller_files
 
-    files = controller_files(arguments.tls_ca, arguments.tls_cert, arguments.tls_key)
+    given = (arguments.tls_ca, arguments.tls_cert, arguments.tls_key)
+    if fleet is not None and fleet.tls is not None and not any(given):
+        given = (fleet.tls.ca, fleet.tls.certificate, fleet.tls.key)
+    files = controller_files(*given)
     if files is not None:
         from perfgate.trust.inspect import inspect
         from perfgate.trust.role import Role
@@ -206,7 +235,11 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
 
     if order.agents:
         progress.handle(PhaseStarted("agents", ", ".join(order.agents)))
-        async with dial(order.agents, order.scenario.name, order.tls) as fleet:
+
+        def queued(holder: Holder, before: int) -> None:
+            progress.handle(Note(f"queued for agent {holder.agent}, {before} before this; {holder}"))
+
+        async with dial(_members(order), order.scenario.name, order.tls, wait_s=order.wait_s, queued=queued) as fleet:
             for link in fleet.links:
                 if link.warning:
                     progress.handle(Note(link.warning))
@@ -216,8 +249,15 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
         order.local_agents, order.workers, (order.target_file.resolve(),), cache, (order.directory / "work").resolve()
     )
     progress.handle(PhaseStarted("agents", f"starting {order.local_agents} on this machine"))
-    async with local_agents(wanted, order.directory) as addresses, dial(addresses, order.scenario.name) as fleet:
+    name = order.scenario.name
+    async with local_agents(wanted, order.directory) as addresses, dial(addresses, name, own=True) as fleet:
         return await work(fleet, progress)
+
+
+def _members(order: Order) -> Sequence[str | Member]:
+    from perfgate_controller.member import members_of
+
+    return members_of(order.fleet) if order.fleet is not None else order.agents
 
 
 def run_until_signal(work: Awaitable[T]) -> T:

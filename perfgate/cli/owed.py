@@ -99,7 +99,7 @@ def _refuse(arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) is not None:
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"{option} does not go with --owed: a debt has its own builds and policy; leave it out")
-    if arguments.agents:
+    if arguments.agents or arguments.fleet:
         raise InputError("--agents does not go with --owed: builds lie on this machine alone; leave it out")
 
 

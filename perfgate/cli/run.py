@@ -6,12 +6,16 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from perfgate.address import Address
+    from perfgate.cli.common import Order
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXAMPLE = """examples:
   perfgate run scenarios/ci/quick.toml --target targets/embedded.toml
   perfgate run scenarios/ci/quick.toml --target targets/embedded.toml --variant slow_search --out /tmp/slow
   perfgate run scenarios/ci/quick.toml --target targets/embedded.toml --url http://127.0.0.1:7432
+  perfgate run scenarios/ci/quick.toml --target targets/mystore.toml --fleet fleet.toml
 
 With --url the store runs already: it must hold exactly the scenario's data, or nothing (then it is loaded first).
 
@@ -48,7 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate_controller.fleet import Fleet
     from perfgate_controller.run_loop import LoadRun, RunRequest
 
-    from perfgate.address import Address
     from perfgate.cli.common import finish, host_turn, open_order, parse_time, print_run, run_with_fleet
     from perfgate.gate.policy_load import run_policy
     from perfgate.progress import Progress
@@ -57,14 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     order = open_order(arguments, "run")
     first = next(iter(order.target.variants), "default")
+    url = _url(arguments, order)
     request = RunRequest(
         scenario=order.scenario,
         seed=order.seed,
         target=order.target,
-        variant=order.variant("--variant", arguments.variant or first) if arguments.url is None else "",
+        variant=order.variant("--variant", arguments.variant or first) if url is None else "",
         directory=order.directory,
         warmup_ns=parse_time(arguments.warmup, "--warmup") or 0,
-        address=order.target.tls.applied(Address.parse(arguments.url, "--url")) if arguments.url is not None else None,
+        address=order.target.tls.applied(url) if url is not None else None,
         policy=run_policy(order.scenario.gate),
     )
 
@@ -76,3 +80,20 @@ def run(arguments: argparse.Namespace) -> int:
     record = finish(order, record, None)
     print_run(record, order.directory)
     return exit_code(record, None)
+
+
+def _url(arguments: argparse.Namespace, order: Order) -> Address | None:
+    """The store that runs already: of --url, or of a fleet file in which nobody starts stores."""
+    from perfgate.address import Address
+    from perfgate.errors import InputError
+
+    if arguments.url is not None:
+        return Address.parse(arguments.url, "--url")
+    if order.fleet is None or any(host.starts_stores for host in order.fleet.hosts):
+        return None
+    if order.fleet.target is None:
+        raise InputError(
+            f'{order.fleet.path}: no host has the role host, so nobody starts the store; give one roles = ["host"], or the '
+            "address of a store that runs already as [target] address, or --url"
+        )
+    return order.fleet.target

@@ -94,7 +94,7 @@ async def _fleet(order: EchoOrder) -> AsyncIterator[tuple[Fleet, int]]:
         async with (
             echo_server(order.store_cpus) as port,
             local_agents(wanted, directory) as addresses,
-            dial(addresses, "doctor") as fleet,
+            dial(addresses, "doctor", own=True) as fleet,
         ):
             yield fleet, port
 

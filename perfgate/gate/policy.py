@@ -39,6 +39,9 @@ class Policy:
     min_offered: float = 0.99  # share of the due requests that the generator must have sent
     min_pairs: int = 12  # usable pairs under which no verdict but INVALID is given
     inconclusive: str = "warn"  # or "block": what CI does with an undecided run
+    agent_loss: str = "invalid"  # or "continue": with the other agents, where they can take over
+    max_start_spread_ns: int = 20_000_000  # between agents: as much as a busy host's scheduler, less than any slice
+    start_spread: str = "warn"  # or "invalid": what a larger one means
     mode: str = "alternation"  # works on every host; "duet", both at once, only where they hardly disturb each other
     max_leak: float = 0.10  # of a slowdown that may show in the other build in a duet: as much of it is hidden
     starts: int = (

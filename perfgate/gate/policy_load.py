@@ -45,11 +45,15 @@ UNITS: Mapping[str, tuple[str, int]] = {
     "slice_ms": ("slice_ns", NS_PER_MS),
     "max_lag_p99_ms": ("max_lag_p99_ns", NS_PER_MS),
     "max_gc_pause_ms": ("max_gc_pause_ns", NS_PER_MS),
+    "max_start_spread_ms": ("max_start_spread_ns", NS_PER_MS),
     "warmup_seconds": ("warmup_ns", NS_PER_S),
     "measured_seconds": ("measured_ns", NS_PER_S),
 }
 """Keys of `[gate]` that carry a unit: the policy's field and how many ns one is."""
-GENERATOR = ("max_lag_p99_ns", "max_worker_cpu", "max_core_wait", "max_steal", "max_gc_pause_ns", "min_offered")
+GENERATOR = (
+    "max_lag_p99_ns", "max_worker_cpu", "max_core_wait", "max_steal", "max_gc_pause_ns", "min_offered", "agent_loss",
+    "max_start_spread_ns", "start_spread",
+)  # fmt: skip
 """The fields that judge the load generator, which a run without a gate is held to as well."""
 FIELDS = frozenset(field.name for field in dataclasses.fields(Policy)) - {"name"}
 
@@ -200,6 +204,12 @@ def _generator_faults(policy: Policy) -> Iterator[str]:
         yield "max_lag_p99_ms must be above 0"
     if policy.max_gc_pause_ns < 0:
         yield "max_gc_pause_ms must be 0 (no collection in a slice) or above"
+    if policy.agent_loss not in ("invalid", "continue"):
+        yield f"agent_loss = {policy.agent_loss!r} must be invalid or continue"
+    if policy.max_start_spread_ns <= 0:
+        yield "max_start_spread_ms must be above 0"
+    if policy.start_spread not in ("warn", "invalid"):
+        yield f"start_spread = {policy.start_spread!r} must be warn or invalid"
     for field, usual in (("max_worker_cpu", 0.9), ("max_core_wait", 0.05), ("max_steal", 0.05)):
         value = getattr(policy, field)
         if not 0 < value <= 1:

@@ -127,6 +127,9 @@ class Gate(Table):
     max_core_wait: float | None = Field(default=None, gt=0, le=1, examples=[0.05])
     max_steal: float | None = Field(default=None, gt=0, le=1, examples=[0.05])
     max_gc_pause_ms: float | None = Field(default=None, ge=0, le=1000, examples=[0])
+    agent_loss: Literal["invalid", "continue"] | None = Field(default=None, examples=["invalid"])
+    max_start_spread_ms: float | None = Field(default=None, gt=0, le=10_000, examples=[20.0])
+    start_spread: Literal["warn", "invalid"] | None = Field(default=None, examples=["warn"])
 
     @model_validator(mode="after")
     def _looks_ascend(self) -> Self:
