@@ -150,7 +150,7 @@ class Pool:
         if connection.closed:  # before anybody could use it
             self._replace()
             return
-        self._opening.discard(asyncio.current_task())  # type: ignore[arg-type]  # before a reply can come
+        self._opening.discard(asyncio.current_task())  # before a reply can come
         self._all.add(connection)
         if self._waiting:
             self._send_waiting(connection)

@@ -18,7 +18,7 @@ from perfgate.targets.http_faults import find_faults
 from perfgate.targets.http_schema import HttpFile, http_requests
 from perfgate.targets.model import BuildSpec, HostSpec, Target, TlsTerms
 from perfgate.targets.pgvector_schema import PgvectorFile
-from perfgate.targets.redis_schema import RedisFile
+from perfgate.targets.redis_schema import FalkorDbFile, RedisFile
 from perfgate.targets.registry import ADAPTERS
 from perfgate.targets.requests_model import HttpRequests
 from perfgate.targets.schema import Build, EngramFile, Host, HttpGetFile, TargetFile
@@ -26,7 +26,7 @@ from perfgate.units import seconds_to_ns
 
 FORMS: Mapping[str, type[TargetFile]] = {
     "engram": EngramFile, "http": HttpFile, "http_get": HttpGetFile, "pgvector": PgvectorFile,
-    "redis": RedisFile,
+    "redis": RedisFile, "falkordb": FalkorDbFile,
 }  # fmt: skip
 """The form of a target file by its adapter; the names are those of perfgate.targets.registry."""
 

@@ -220,6 +220,5 @@ def _of_a_table(table: str, options: Mapping[str, Any], dim: int) -> dict[str, s
         "ON CONFLICT (id) DO UPDATE SET body = EXCLUDED.body, embedding = EXCLUDED.embedding",
         "recall": of_recall,
         "embedding_search": of_search,
-        "pattern_completion": of_search,
         "get": f'SELECT id, body FROM "{table}" WHERE id = $1',
     }

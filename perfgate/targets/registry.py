@@ -28,6 +28,11 @@ ADAPTERS: Mapping[str, AdapterKind] = {
         factory="HttpTemplateAdapter",
         operations=frozenset(Operation),  # of these, those that the file has requests for
     ),
+    "falkordb": AdapterKind(
+        module="perfgate.targets.falkordb",
+        factory="FalkorDbAdapter",
+        operations=frozenset({Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH}),
+    ),
     "pgvector": AdapterKind(
         module="perfgate.targets.pgvector",
         factory="PgvectorAdapter",
