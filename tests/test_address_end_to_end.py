@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import shutil
+import ssl
 import subprocess
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from background import in_background
 from certificates import NAME, make_certificate, serving
 from cluster import perfgate, write_scenario, write_target
 from embedded_store import running_store
@@ -32,7 +36,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
-async def load(
+@asynccontextmanager
+async def relayed_store(tls: ssl.SSLContext | None = None, path: Path | None = None) -> AsyncIterator[Address]:
+    """The built-in store, where nobody else knows its own port."""
+    async with running_store(16) as port, relayed(port, tls=tls, path=path) as address:
+        yield address
+
+
+def load(
     directory: Path, cache: Path, address: Address, tls: str = "", out: str = "out"
 ) -> subprocess.CompletedProcess[str]:
     """`perfgate run --url` for a second; tls: the lines of the target file's `[tls]`."""
@@ -40,7 +51,7 @@ async def load(
     if tls:
         target.write_text(f"{target.read_text()}\n[tls]\n{tls}\n")
     words = ["run", str(scenario), "--target", str(target), "--url", str(address), "--out", str(directory / out)]
-    return await asyncio.to_thread(perfgate, [*words, "--warmup", "0s"], cache)
+    return perfgate([*words, "--warmup", "0s"], cache)
 
 
 def record(directory: Path, out: str = "out") -> dict[str, Any]:
@@ -54,10 +65,10 @@ def check_all_answered(directory: Path) -> None:
     assert sum(part["found"] for part in operations) > 0, "answers are looked at, too"
 
 
-async def test_a_store_behind_tls_is_filled_verified_and_loaded(tmp_path: Path, cache: Path, certificate: Path) -> None:
+def test_a_store_behind_tls_is_filled_verified_and_loaded(tmp_path: Path, cache: Path, certificate: Path) -> None:
     trust = f'ca_file = "{certificate}"\nserver_name = "{NAME}"'
-    async with running_store(16) as port, relayed(port, tls=serving(certificate)) as address:
-        first = await load(tmp_path, cache, address, trust)
+    with in_background(relayed_store(tls=serving(certificate))) as address:
+        first = load(tmp_path, cache, address, trust)
     assert first.returncode == 0, first.stdout + first.stderr
     check_all_answered(tmp_path)
     assert record(tmp_path)["builds"] == {"base": str(address)}
@@ -66,9 +77,9 @@ async def test_a_store_behind_tls_is_filled_verified_and_loaded(tmp_path: Path, 
     assert "PRIVATE KEY" not in (tmp_path / "out" / "result.json").read_text()
 
 
-async def test_a_store_behind_a_unix_socket_is_filled_verified_and_loaded(tmp_path: Path, cache: Path) -> None:
-    async with running_store(16) as port, relayed(port, path=tmp_path / "a store") as address:
-        done = await load(tmp_path, cache, address)
+def test_a_store_behind_a_unix_socket_is_filled_verified_and_loaded(tmp_path: Path, cache: Path) -> None:
+    with in_background(relayed_store(path=tmp_path / "a store")) as address:
+        done = load(tmp_path, cache, address)
     assert done.returncode == 0, done.stdout + done.stderr
     check_all_answered(tmp_path)
     again = record(tmp_path)["environment"]["command"]
@@ -76,11 +87,11 @@ async def test_a_store_behind_a_unix_socket_is_filled_verified_and_loaded(tmp_pa
     assert str(address).startswith("unix:/")
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_one_message_before_the_run(
+def test_a_certificate_that_nobody_vouches_for_is_one_message_before_the_run(
     tmp_path: Path, cache: Path, certificate: Path
 ) -> None:
-    async with running_store(16) as port, relayed(port, tls=serving(certificate)) as address:
-        done = await load(tmp_path, cache, address)
+    with in_background(relayed_store(tls=serving(certificate))) as address:
+        done = load(tmp_path, cache, address)
     assert done.returncode == 3
     assert f"the certificate of {address} is not trusted" in done.stderr
     assert "insecure = true" in done.stderr
@@ -88,9 +99,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_one_message_before_the_r
     assert not (tmp_path / "out" / "result.json").exists()
 
 
-async def test_a_run_that_checked_no_certificate_says_so(tmp_path: Path, cache: Path, certificate: Path) -> None:
-    async with running_store(16) as port, relayed(port, tls=serving(certificate)) as address:
-        done = await load(tmp_path, cache, address, "insecure = true")
+def test_a_run_that_checked_no_certificate_says_so(tmp_path: Path, cache: Path, certificate: Path) -> None:
+    with in_background(relayed_store(tls=serving(certificate))) as address:
+        done = load(tmp_path, cache, address, "insecure = true")
     assert done.returncode == 0, done.stdout + done.stderr
     check_all_answered(tmp_path)
     (warning,) = record(tmp_path)["warnings"]
@@ -101,7 +112,7 @@ async def test_a_run_that_checked_no_certificate_says_so(tmp_path: Path, cache: 
 
 @pytest.mark.parametrize("how", ["tls", "socket"])
 def test_a_store_that_is_started_may_listen_with_tls_or_on_a_unix_socket(
-    how: str, tmp_path: Path, cache: Path, certificate: Path
+    how: str, tmp_path: Path, cache: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It serves a copy of its loaded data, too, which it saves when it is stopped."""
     scenario, target = write_scenario(tmp_path, seconds=1), write_target(tmp_path)
@@ -110,17 +121,18 @@ def test_a_store_that_is_started_may_listen_with_tls_or_on_a_unix_socket(
         text = text.replace("CERTIFICATE", str(certificate)).replace("[host]", "[host]\ntls = true")
         text += f'\n[tls]\nca_file = "{certificate}"\nserver_name = "{NAME}"\n'
     target.write_text(text)
-    sockets = set(Path(tempfile.gettempdir()).glob("perfgate-*"))
+    monkeypatch.setenv("TMPDIR", own := tempfile.mkdtemp(prefix="pg-"))  # short, as a socket's path must be
     words = ["run", str(scenario), "--target", str(target), "--out", str(tmp_path / "out"), "--warmup", "0s"]
     done = perfgate(words, cache)
     assert done.returncode == 0, done.stdout + done.stderr
     check_all_answered(tmp_path)
-    assert not set(Path(tempfile.gettempdir()).glob("perfgate-*")) - sockets, "its socket's directory is gone"
+    assert not list(Path(own).glob("perfgate-*")), "its socket's directory is gone"
+    shutil.rmtree(own)
 
 
-async def test_a_unix_socket_that_is_not_there_is_one_message(tmp_path: Path, cache: Path) -> None:
+def test_a_unix_socket_that_is_not_there_is_one_message(tmp_path: Path, cache: Path) -> None:
     address = Address.unix(str(tmp_path / "nothing"))
-    done = await load(tmp_path, cache, address)
+    done = load(tmp_path, cache, address)
     assert done.returncode == 3
     assert f"no store answers at {address}" in done.stderr
     assert "Traceback" not in done.stderr
