@@ -134,7 +134,7 @@ async def test_a_controller_that_falls_silent_ends_the_load_and_what_was_measure
     assert sum(one.sent for one in salvaged.intervals) == got
     assert not record.complete
     assert "was lost" in record.warnings[0]
-    assert sum(one.sent for one in read_intervals(tmp_path / "intervals.jsonl").intervals) == got
+    assert sum(one.sent for _, one in read_intervals(tmp_path / "intervals.jsonl").intervals) == got
 
 
 async def test_two_controllers_that_want_the_same_agents_get_them_one_after_the_other(

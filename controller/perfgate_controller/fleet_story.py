@@ -75,9 +75,8 @@ class FleetStory:
                 "late_ms": max(start.late_ns for start in self.starts) / NS_PER_MS,
             }
         if self.losses:
-            told["lost"] = [
-                {
-                    "agent": loss.agent,
+            told["lost"] = {
+                loss.agent: {
                     "text": str(loss),
                     "heard_s": loss.heard_ns / NS_PER_S,
                     "permit_s": loss.permit_ns / NS_PER_S,
@@ -87,5 +86,5 @@ class FleetStory:
                     "unknown": loss.unknown,
                 }
                 for loss in self.losses
-            ]
+            }
         return told

@@ -1,27 +1,20 @@
-"""The controller's end of one agent's session: typed calls over one gRPC stream. Foreign errors end here."""
+"""What a controller asks of an agent: typed calls over one session."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import grpc
-
-from perfgate import __version__, errors
 from perfgate.address import Address
-from perfgate.errors import FleetError, PerfgateError
+from perfgate.errors import FleetError
 from perfgate.interval import Interval
 from perfgate.plan import LANES
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
 from perfgate.trust.files import TlsFiles
-from perfgate.units import NS_PER_S
-from perfgate.wire import version
 from perfgate.wire.convert import (
     address_from_wire,
     address_to_wire,
@@ -30,21 +23,15 @@ from perfgate.wire.convert import (
     segment_to_wire,
 )
 from perfgate.wire.v1 import wire_pb2 as pb
-from perfgate.wire.v1 import wire_pb2_grpc as rpc
-from perfgate_controller.clock_offset import ClockOffset, measure_offset
-from perfgate_controller.dial_tls import greet, make_channel, speaks_tls
+from perfgate_controller.answers import Holder as Holder
+from perfgate_controller.answers import error_of
+from perfgate_controller.answers import plain as plain
 from perfgate_controller.load_part import LoadPart
 from perfgate_controller.load_part import LoadResult as LoadResult
 from perfgate_controller.member import ALONE, Member, Patience
-
-DIAL_S = 10.0
-CALL_S = 3600.0
-CLOSE_S = 6.0
-STOOD_STILL_NS = NS_PER_S
-CATCH_UP_S = 0.3
+from perfgate_controller.session_stream import SessionStream
 
 ProgressHandler = Callable[[str, float], None]
-QueueHandler = Callable[["Holder", int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,167 +45,16 @@ class Running:
     cpus: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who has an agent that somebody else wants: what it calls itself and its run, and since when (wall clock)."""
-
-    agent: str
-    who: str
-    since_wall_ns: int
-
-    def __str__(self) -> str:
-        since = time.strftime("%H:%M:%S", time.localtime(self.since_wall_ns / 1e9))
-        return f"{self.who} holds it since {since}" if self.who else "nobody says who holds it"
-
-
-class AgentLink:
-    """One session with one agent. Every call raises FleetError when the agent is lost."""
+class AgentLink(SessionStream):
+    """One agent. Every call raises FleetError when it is lost."""
 
     def __init__(self, member: str | Member, tls: TlsFiles | None = None, patience: Patience = ALONE) -> None:
-        self.member = member if isinstance(member, Member) else Member(member)
-        self.address = self.member.address
-        self.patience = patience
-        self.warning = ""
-        self._tls = tls
-        self.name = self.address
-        self.instance = ""
-        self.kept: list[pb.KeptSession] = []
-        self.machine = ""
-        """Agents with the same one reach each other's loopback; empty: not known."""
-        self.environment: dict[str, str] = {}
-        self.workers = 0
-        self.clock = ClockOffset()
-        self.part: LoadPart | None = None
+        super().__init__(member, tls, patience)
         self.stores: set[int] = set()
         """Handles of the processes that it runs for us."""
-        self.dial_s = DIAL_S
         self.on_interval: Callable[[Interval], None] = lambda interval: None
         self.on_exit: Callable[[int, int, str], None] = lambda handle, status, output: None
         self.on_progress: ProgressHandler = lambda phase, fraction: None
-        self._on_queued: QueueHandler = lambda holder, before: None
-        self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[pb.Event]] = {}
-        self._channel: grpc.aio.Channel | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._tending: list[asyncio.Task[None]] = []
-        self._writing = asyncio.Lock()
-        self._lost: FleetError | None = None
-        self._ended = asyncio.Event()
-        self.heard_ns = time.monotonic_ns()
-
-    @property
-    def lost(self) -> FleetError | None:
-        """Why it takes part no more."""
-        return self._lost
-
-    async def ended(self) -> FleetError:
-        """Wait until it is lost; why it is."""
-        await self._ended.wait()
-        assert self._lost is not None
-        return self._lost
-
-    async def open(self, controller: str, run: str) -> None:
-        """Dial, compare versions, take the lease. Raises FleetError that says who holds it, or what is wrong."""
-        await self.describe()
-        await self.hold(controller, run)
-
-    async def describe(self) -> pb.Description:
-        """Dial, and compare versions; takes no lease. Raises FleetError."""
-        if self._tls is not None:
-            self.warning = (await greet(self.address, self._tls, self.member.tls_name)).warning
-        self._channel = make_channel(self.address, self._tls, self.member.tls_name)
-        self._stub = rpc.AgentStub(self._channel)  # type: ignore[no-untyped-call]
-        try:
-            described: pb.Description = await self._stub.Describe(
-                pb.DescribeRequest(protocol=version.PROTOCOL), timeout=self.dial_s, wait_for_ready=True
-            )
-        except grpc.aio.AioRpcError as error:
-            await self._channel.close()
-            raise FleetError(await self._why_not(error)) from error
-        if reason := version.mismatch(described.protocol, described.perfgate_version):
-            await self._channel.close()
-            raise FleetError(f"agent {self.address}: {reason}")
-        self.name, self.workers, self.instance = plain(described.name), described.workers, described.instance
-        self.machine, self.kept = described.machine, list(described.kept)
-        self.environment = {plain(name): plain(value) for name, value in described.environment.items()}
-        return described
-
-    async def hold(
-        self, controller: str, run: str, run_id: str = "", wait_s: float = 0.0, queued: QueueHandler | None = None
-    ) -> None:
-        """Take the lease, after waiting for it wait_s seconds at most. queued: who is served and how many are before this
-        one, whenever that changes. Raises FleetError that says who holds it."""
-        last: list[Holder] = []
-
-        def tell(holder: Holder, before: int) -> None:
-            last.append(holder)
-            if queued is not None:
-                queued(holder, before)
-
-        self._on_queued = tell
-        self._stream = self._stub.Session()
-        self._reading = asyncio.create_task(self._read())
-        hello = pb.Hello(
-            protocol=version.PROTOCOL, perfgate_version=__version__, controller=controller, run=run, run_id=run_id,
-            wait_seconds=wait_s,
-        )  # fmt: skip
-        self._tending.append(asyncio.create_task(self._beat()))
-        try:
-            async with asyncio.timeout(wait_s + self.dial_s):
-                await self._call(pb.Command(hello=hello))
-        except TimeoutError:
-            who = str(last[-1]) if last else "it does not answer"
-            raise FleetError(f"agent {self.name} was not free within {wait_s:g} s: {who}") from None
-        self.heard_ns = time.monotonic_ns()
-        self._tending.append(asyncio.create_task(self._watch()))
-        await self.measure_clock()
-
-    async def _why_not(self, error: grpc.aio.AioRpcError) -> str:
-        if error.code() is grpc.StatusCode.PERMISSION_DENIED:
-            return f"agent {self.address} refuses this controller: {error.details()}"
-        if self._tls is None and await speaks_tls(self.address):
-            return (
-                f"agent {self.address} speaks TLS; give PERFGATE_CERTS, or --tls-ca, --tls-cert and --tls-key (perfgate certs "
-                "controller makes them)"
-            )
-        return (
-            f"agent {self.address} does not answer ({error.code().name.lower()}); "
-            "is `perfgate agent serve` running there, on that port?"
-        )
-
-    async def close(self) -> None:
-        """End the session and wait until the agent has ended its load and its processes. Never raises."""
-        for task in self._tending:
-            task.cancel()
-        if self._reading is not None and self._lost is not None:
-            self._stream.cancel()
-        elif self._reading is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(CLOSE_S):
-                    await self._stream.done_writing()
-                    await asyncio.shield(self._reading)  # cancelling it would cancel the call before the agent is done
-        if self._reading is not None:
-            self._reading.cancel()
-            self._stream.cancel()
-        if self._channel is not None:
-            await self._channel.close()
-
-    async def read_clock(self) -> pb.ClockReading:
-        """Without a lease."""
-        reading: pb.ClockReading = await self._stub.ReadClock(pb.ClockProbe(), timeout=self.dial_s)
-        return reading
-
-    async def examine(self, request: pb.ExamineRequest, patience_s: float) -> pb.Examination:
-        """What its machine does just now, without a lease. Raises AioRpcError."""
-        seen: pb.Examination = await self._stub.Examine(request, timeout=patience_s)
-        return seen
-
-    async def salvage(self, token: str) -> list[pb.KeptPart]:
-        """What it kept of a session. Raises FleetError."""
-        try:
-            return [part async for part in self._stub.Salvage(pb.SalvageRequest(token=token))]
-        except grpc.aio.AioRpcError as error:
-            raise FleetError(f"agent {self.name}: {plain(error.details() or error.code().name)}") from error
 
     async def prepare_data(self, scenario: Scenario, seed: int) -> None:
         """Build the data on the agent's machine, or find them in its cache."""
@@ -305,46 +141,7 @@ class AgentLink:
         """Ask for an early end; what was measured still comes."""
         await self._call(pb.Command(stop_load=pb.StopLoad()))
 
-    async def measure_clock(self) -> None:
-        """Anew: clocks drift."""
-
-        async def read() -> pb.ClockReading:
-            return (await self._call(pb.Command(clock_probe=pb.ClockProbe()))).clock_reading
-
-        self.clock = await measure_offset(read)
-
-    async def _call(self, command: pb.Command) -> pb.Event:
-        if self._lost:
-            raise self._lost
-        command.id = next(self._ids)
-        future: asyncio.Future[pb.Event] = asyncio.get_running_loop().create_future()
-        self._waiting[command.id] = future
-        try:
-            async with self._writing:
-                await self._stream.write(command)
-            async with asyncio.timeout(CALL_S):
-                event = await future
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-            raise self._lost or FleetError(f"agent {self.name} was lost: its stream has ended") from error
-        finally:
-            self._waiting.pop(command.id, None)
-        _raise_refusal(self.name, event)
-        return event
-
-    async def _read(self) -> None:
-        reason = "its stream ended"
-        try:
-            while (event := await self._stream.read()) is not grpc.aio.EOF:
-                self.heard_ns = time.monotonic_ns()
-                self._take(event)
-        except grpc.aio.AioRpcError as error:
-            reason = f"{error.code().name.lower()}: {error.details()}"
-        except Exception as error:  # of an agent that is broken or hostile: nobody may wait for it for ever
-            reason = f"it said what cannot be understood ({type(error).__name__}: {error}); is it the same perfgate?"
-            self._stream.cancel()
-        self._lose(reason)
-
-    def _take(self, event: pb.Event) -> None:
+    def _said(self, event: pb.Event) -> None:
         name = event.WhichOneof("event")
         part = self.part
         if name == "intervals":
@@ -358,13 +155,6 @@ class AgentLink:
         elif name == "process_exited":
             exited = event.process_exited
             self.on_exit(exited.handle, exited.exit_status, exited.last_output)
-        elif name == "queued":
-            queued = event.queued
-            self._on_queued(Holder(self.name, plain(queued.holder), queued.held_since_wall_ns), queued.before)
-        elif event.reply_to:
-            waiting = self._waiting.get(event.reply_to)
-            if waiting and not waiting.done():
-                waiting.set_result(event)
         elif part is not None:
             self._take_of_load(part, event)
 
@@ -376,72 +166,8 @@ class AgentLink:
             finished = event.load_finished
             part.end(tuple(report_from_wire(report) for report in finished.workers), finished.steal_fraction)
         elif name == "failure":
-            part.fail(_error(self.name, event.failure))
-
-    def _lose(self, reason: str) -> None:
-        if self._lost is not None:
-            return
-        self._lost = FleetError(f"agent {self.name} was lost: {plain(reason)}")
-        self._ended.set()
-        self._stream.cancel()  # whatever it still says does not count any more
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(self._lost)
-                future.exception()  # whoever waits sees it; nobody waiting is no error of its own
-        if self.part is not None:
-            self.part.fail(self._lost)
-
-    async def _watch(self) -> None:
-        """Silence, which is judged when this process has had time to hear what was said."""
-        looked_ns = time.monotonic_ns()
-        while self._lost is None:
-            await asyncio.sleep(self.patience.beat_ns / NS_PER_S / 2)
-            if time.monotonic_ns() - looked_ns > STOOD_STILL_NS:
-                await asyncio.sleep(CATCH_UP_S)
-            loading = self.part is not None and self.part.running
-            limit_ns = self.patience.load_ns if loading else self.patience.idle_ns
-            looked_ns = time.monotonic_ns()
-            if looked_ns - self.heard_ns > limit_ns:
-                self._lose(f"silent for more than {limit_ns / NS_PER_S:g} s")
-
-    async def _beat(self) -> None:
-        """Heartbeats, with the permit of the load that is running."""
-        while True:
-            await asyncio.sleep(self.patience.beat_ns / NS_PER_S)
-            if self._lost is not None:
-                return
-            beat = pb.Heartbeat()
-            if self.part is not None and self.part.running:
-                beat.epoch = self.part.epoch
-                beat.permit_ns = self.part.renew(self.heard_ns, self.patience.lease_ns)
-            try:
-                async with self._writing:
-                    await self._stream.write(pb.Command(id=next(self._ids), heartbeat=beat))
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                return  # the reader says why
+            part.fail(error_of(self.name, event.failure))
 
 
 def _reference(scenario: Scenario, seed: int) -> pb.ScenarioRef:
     return pb.ScenarioRef(scenario_json=scenario.source, seed=seed)
-
-
-def _error(agent: str, failure: pb.Failure) -> PerfgateError:
-    kind, text = getattr(errors, failure.kind, None), plain(failure.text)
-    if isinstance(kind, type) and issubclass(kind, PerfgateError):
-        return kind(text)
-    return PerfgateError(f"agent {agent}: {text}")
-
-
-def plain(text: str) -> str:
-    """Without what would move or colour the terminal of whoever reads an agent's words."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
-
-
-def _raise_refusal(agent: str, event: pb.Event) -> None:
-    name = event.WhichOneof("event")
-    if name == "failure":
-        raise _error(agent, event.failure)
-    if name == "refused":
-        refused = event.refused
-        who = f": {Holder(agent, refused.holder, refused.held_since_wall_ns)}" if refused.holder else ""
-        raise FleetError(plain(f"{refused.reason}{who}"))

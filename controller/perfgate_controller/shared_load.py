@@ -185,7 +185,8 @@ async def _give(
     lanes: Sequence[int], from_ns: int, others: Sequence[AgentLink], lost: FleetError
 ) -> tuple[dict[str, tuple[int, ...]], int]:
     """To those that are there and have capacity: who took which, and since when all are sent again. Raises FleetError."""
-    able, left, taken, since_ns = [one for one in others if one.lost is None], list(lanes), {}, from_ns
+    able, left, since_ns = [one for one in others if one.lost is None], list(lanes), from_ns
+    taken: dict[str, tuple[int, ...]] = {}
     refusals: list[str] = []
     while left:
         if not able:

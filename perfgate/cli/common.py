@@ -21,7 +21,6 @@ from perfgate.units import NS_PER_S, seconds_to_ns
 if TYPE_CHECKING:
     from perfgate_controller.fleet import Fleet
     from perfgate_controller.link import Holder
-    from perfgate_controller.member import Member
 
     from perfgate.fleet_file.model import FleetFile
     from perfgate.gate.comparison import Comparison
@@ -113,6 +112,7 @@ def add_history_argument(parser: argparse.ArgumentParser) -> None:
 
 def open_order(arguments: argparse.Namespace, kind: str) -> Order:
     """Check everything that can be checked before anything is started, and make the run's directory."""
+    from perfgate.cli.agents import controller_tls, fleet_file
     from perfgate.history.location import find_location
     from perfgate.scenario import load_scenario
     from perfgate.targets.load import load_target
@@ -129,7 +129,7 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
         if getattr(arguments, option) < 1:
             raise InputError(f"--{option.replace('_', '-')} {getattr(arguments, option)}: at least 1 is needed")
     history = find_location(arguments.history)
-    fleet = _fleet_file(arguments)
+    fleet = fleet_file(arguments)
     listed = (part.strip() for part in arguments.agents.split(","))
     agents = tuple(host.address or host.name for host in fleet.ordered()) if fleet else tuple(filter(None, listed))
     tls = controller_tls(arguments, fleet) if agents else None
@@ -147,35 +147,6 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
         fleet=fleet,
         wait_s=(parse_time(arguments.wait, "--wait") or 0) / NS_PER_S,
     )
-
-
-def _fleet_file(arguments: argparse.Namespace) -> FleetFile | None:
-    if arguments.fleet is None:
-        return None
-    from perfgate.fleet_file import load_fleet
-
-    if arguments.agents:
-        raise InputError("--agents and --fleet: give one of them; a fleet file says which agents there are")
-    return load_fleet(arguments.fleet)
-
-
-def controller_tls(arguments: argparse.Namespace, fleet: FleetFile | None = None) -> TlsFiles | None:
-    """Of --tls-…, else of the fleet file, else of $PERFGATE_CERTS. Raises InputError for files that are of no use, before
-    anything is dialled."""
-    from datetime import UTC, datetime
-
-    from perfgate.trust.files import controller_files
-
-    given = (arguments.tls_ca, arguments.tls_cert, arguments.tls_key)
-    if fleet is not None and fleet.tls is not None and not any(given):
-        given = (fleet.tls.ca, fleet.tls.certificate, fleet.tls.key)
-    files = controller_files(*given)
-    if files is not None:
-        from perfgate.trust.inspect import inspect
-        from perfgate.trust.role import Role
-
-        warn(inspect(files, Role.CONTROLLER).expiring(datetime.now(UTC)))
-    return files
 
 
 def _make_directory(wanted: Path | None, kind: str, name: str) -> Path:
@@ -231,6 +202,7 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
     from perfgate_controller.fleet import dial
     from perfgate_controller.local import LocalAgents, local_agents
 
+    from perfgate.cli.agents import members
     from perfgate.progress import Note, PhaseStarted
 
     if order.agents:
@@ -239,7 +211,8 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
         def queued(holder: Holder, before: int) -> None:
             progress.handle(Note(f"queued for agent {holder.agent}, {before} before this; {holder}"))
 
-        async with dial(_members(order), order.scenario.name, order.tls, wait_s=order.wait_s, queued=queued) as fleet:
+        asked = members(order.agents, order.fleet)
+        async with dial(asked, order.scenario.name, order.tls, wait_s=order.wait_s, queued=queued) as fleet:
             for link in fleet.links:
                 if link.warning:
                     progress.handle(Note(link.warning))
@@ -252,12 +225,6 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
     name = order.scenario.name
     async with local_agents(wanted, order.directory) as addresses, dial(addresses, name, own=True) as fleet:
         return await work(fleet, progress)
-
-
-def _members(order: Order) -> Sequence[str | Member]:
-    from perfgate_controller.member import members_of
-
-    return members_of(order.fleet) if order.fleet is not None else order.agents
 
 
 def run_until_signal(work: Awaitable[T]) -> T:

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate_controller.fleet_check import check_fleet
 
     from perfgate.address import Address
-    from perfgate.cli.common import controller_tls
+    from perfgate.cli.agents import controller_tls
     from perfgate.fleet_file import load_fleet
 
     fleet = load_fleet(arguments.file)

@@ -50,7 +50,8 @@ def add_parser(actions: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0. Raises InputError or FleetError where there is nothing to fetch."""
-    from perfgate.cli.common import controller_tls, print_run
+    from perfgate.cli.agents import controller_tls
+    from perfgate.cli.common import print_run
     from perfgate.fleet_file import load_fleet
     from perfgate.report.directory import write_result
 
