@@ -10,6 +10,9 @@ from collections.abc import Sequence
 VERBS = {
     "gate": "compare two builds of a store and give a verdict",
     "neighbour": "whether one memory space at ten times its rate disturbs the others",
+    "compete": "stores against each other at equal recall, and whether we lost",
+    "capacity": "the highest rate that a store holds under a p99 limit",
+    "soak": "a run over hours or days: does anything leak or creep?",
     "run": "one load run, without a gate",
     "plan": "show beforehand what a scenario will send, how long it takes, what a gate can see",
     "report": "render a run's directory again",

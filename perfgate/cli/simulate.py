@@ -36,6 +36,7 @@ TRUTHS = ("same", "one7", "one10", "one20", "all5", "all10", "faster10")
 CASES = (
     "periodic", "bimodal", "cold-start", "heavy-tail", "rare-stalls", "family", "errors", "recall", "floor", "peeking",
     "creep",
+    "compete",
 )  # fmt: skip
 """Of perfgate/simulate/cases.py, which is loaded when one is asked for; a test compares."""
 

@@ -42,6 +42,17 @@ def record_profile(location: Location, profile: Mapping[str, Any], file: Path) -
     return _record(location, add, file)
 
 
+def record_competition(location: Location, result: Mapping[str, Any], directory: Path) -> str:
+    """result: what result.json of a competition holds. Empty, or a sentence as of `record_run`."""
+
+    def add(connection: Connection) -> None:
+        from perfgate.history.competitions import CompetitionEntry, add_competition
+
+        add_competition(connection, CompetitionEntry.of_result(result, str(directory.absolute()), str(directory)))
+
+    return _record(location, add, directory)
+
+
 def _record(location: Location, add: Callable[[Connection], None], source: Path) -> str:
     try:
         from perfgate.history.database import opened, writing

@@ -187,6 +187,51 @@ baseline_step = Table(
     Column("anchor_run_id", String(16)),
 )  # fmt: skip
 
+competition = Table(
+    "competition", metadata,  # a session in which stores were measured against each other
+    Column("id", String(16), primary_key=True),
+    Column("scenario", Text, nullable=False),
+    Column("scenario_digest", String(64), nullable=False),
+    Column("ours", Text, nullable=False),
+    Column("ours_version", Text, nullable=False),
+    Column("started_wall_ns", BigInteger, nullable=False),
+    Column("duration_ns", BigInteger, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("exit_code", Integer, nullable=False),
+    Column("rounds", Integer, nullable=False),
+    Column("perfgate", Text, nullable=False),
+    Column("controller", Text, nullable=False),
+    Column("host", JSON, nullable=False),  # what identifies the machine
+    Column("directory", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("recorded_wall_ns", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # result.json: UTF-8, zlib
+    Index(None, "started_wall_ns"),
+)  # fmt: skip
+
+competition_ratio = Table(
+    "competition_ratio", metadata,  # log ratios, ours over theirs: more is worse for us
+    Column("competition_id", String(16), ForeignKey("competition.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("series", String(16), nullable=False),  # of ratios that may be held against each other
+    Column("competitor", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("judged", Boolean, nullable=False),
+    Column("mean", Float, nullable=False),
+    Column("se", Float, nullable=False),
+    Column("lower", Float),
+    Column("upper", Float),
+    Column("rounds", Integer, nullable=False),
+    Column("ours", Float),  # ns, or requests/s
+    Column("theirs", Float),
+    Column("loss", Float),  # these four against the sessions that were stored then
+    Column("loss_lower", Float),
+    Column("loss_upper", Float),
+    Column("finding", String(16)),
+    Index(None, "series"),
+)  # fmt: skip
+
 migration = Table(
     "migration", metadata,
     Column("revision", String(32), primary_key=True),

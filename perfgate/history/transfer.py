@@ -1,4 +1,4 @@
-"""Runs, host profiles and baselines as JSON lines, and back; also the runs' own directories."""
+"""Runs, host profiles, baselines and competitions as JSON lines, and back; also the runs' own directories."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from typing import IO, Any
 
 from sqlalchemy import Connection, Engine
 
+from perfgate.compete.result_json import KIND as COMPETITION
 from perfgate.errors import InputError
 from perfgate.history.baselines import Baseline, Step, put_back, read_baselines, read_steps
 from perfgate.history.choice import Choice
+from perfgate.history.competitions import CompetitionEntry, add_competition, read_competitions, read_directory
 from perfgate.history.database import writing
 from perfgate.history.entry import Entry
 from perfgate.history.profile_entry import KIND, ProfileEntry
 from perfgate.history.reader import entries, profiles
 from perfgate.history.writer import add_profile, add_run
-from perfgate.report.directory import RESULT, result_from_json
+from perfgate.report.directory import RESULT, load_result, result_from_json
 
 FORMAT = "perfgate_history"
 VERSION = 1
 BATCH = 20
 """Runs a transaction: other writers get their turn in between."""
-Line = Entry | ProfileEntry | Baseline | Step
+Line = Entry | ProfileEntry | Baseline | Step | CompetitionEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Imported:
 
 
 def export_lines(engine: Engine, choice: Choice) -> Iterator[str]:
-    """One JSON object a line, the oldest first. Host profiles and baselines follow where every run is asked for."""
+    """One JSON object a line, the oldest first. Host profiles, baselines and competitions follow where every run is asked for."""
     for entry in entries(engine, choice):
         run = {"id": entry.id, "directory": entry.directory, "recorded_wall_ns": entry.recorded_wall_ns}
         yield _line({FORMAT: VERSION, **run, "result": entry.result})
@@ -50,8 +52,12 @@ def export_lines(engine: Engine, choice: Choice) -> Iterator[str]:
             yield _line({FORMAT: VERSION, "recorded_wall_ns": one.recorded_wall_ns, "profile": one.profile})
         with engine.connect() as connection:
             rows: list[Baseline | Step] = [*read_baselines(connection), *read_steps(connection)]
+            sessions = read_competitions(connection)
         for row in rows:
             yield _line({FORMAT: VERSION, _NAMES[type(row)]: dataclasses.asdict(row)})
+        for session in sessions:
+            place = {"directory": session.directory, "recorded_wall_ns": session.recorded_wall_ns}
+            yield _line({FORMAT: VERSION, **place, "competition": session.result})
 
 
 _NAMES: dict[type, str] = {Baseline: "baseline", Step: "baseline_step"}
@@ -67,7 +73,7 @@ def import_path(engine: Engine, path: Path) -> Imported:
     Raises InputError naming file and line; what came before it has been added, and is not added twice the next time.
     """
     if path.is_dir():
-        return _import(engine, [Entry.read(path)])
+        return _import(engine, [_of_directory(path)])
     try:
         if path.suffix == ".json":
             return _import(engine, [_from_json(json.loads(path.read_text(encoding="utf-8")), path)])
@@ -79,6 +85,12 @@ def import_path(engine: Engine, path: Path) -> Imported:
         raise InputError(
             f"{path}: {error.strerror}; give a run's directory or what perfgate history export wrote"
         ) from error
+
+
+def _of_directory(path: Path) -> Entry | CompetitionEntry:
+    result = load_result(path)
+    is_competition = isinstance(result, dict) and result.get("kind") == COMPETITION
+    return read_directory(result, path) if is_competition else Entry.read(path)
 
 
 def import_lines(engine: Engine, file: IO[str], origin: str) -> Imported:
@@ -117,6 +129,8 @@ def _add(engine: Engine, batch: list[Line]) -> Imported:
 def _add_one(connection: Connection, one: Line) -> bool:
     if isinstance(one, Entry):
         return add_run(connection, one)
+    if isinstance(one, CompetitionEntry):
+        return add_competition(connection, one)
     return add_profile(connection, one) if isinstance(one, ProfileEntry) else put_back(connection, one)
 
 
@@ -137,6 +151,9 @@ def _from_line(line: str, origin: str) -> Line:
                 row: Line = kind(**value[name])
                 return row
         recorded = int(value["recorded_wall_ns"])
+        if "competition" in value:
+            session = CompetitionEntry.of_result(value["competition"], str(value["directory"]), origin)
+            return dataclasses.replace(session, recorded_wall_ns=recorded)
         if "profile" in value:
             return ProfileEntry(ProfileEntry.of_json(value["profile"], origin).profile, recorded)
         result_from_json(value["result"], origin)
@@ -148,11 +165,11 @@ def _from_line(line: str, origin: str) -> Line:
     return Entry(entry.id, entry.result, entry.directory, recorded)
 
 
-def _from_json(value: Any, path: Path) -> Entry | ProfileEntry:
+def _from_json(value: Any, path: Path) -> Entry | ProfileEntry | CompetitionEntry:
     if isinstance(value, dict) and value.get("kind") == KIND:
         return ProfileEntry.of_json(value, str(path))
     if path.name == RESULT:
-        return Entry.read(path.parent)
+        return _of_directory(path.parent)
     raise InputError(
         f"{path}: is neither a {RESULT} nor a host profile; give a run's directory or an export (JSON lines)"
     )

@@ -38,12 +38,12 @@ def write_result(directory: Path, record: RunRecord, comparison: Comparison | No
     from perfgate.report.markdown import gate_markdown, run_markdown
 
     text = run_markdown(record, directory) if comparison is None else gate_markdown(record, comparison, directory)
-    _write(directory / REPORT, text)
-    _write(directory / VERDICT, verdict_line(record, comparison) + "\n")
+    write_text(directory / REPORT, text)
+    write_text(directory / VERDICT, verdict_line(record, comparison) + "\n")
     if comparison is not None:
-        _write(directory / JUNIT, gate_junit(record, comparison))
+        write_text(directory / JUNIT, gate_junit(record, comparison))
     data = json.dumps(result_to_json(record, comparison), allow_nan=False, separators=(",", ":"))
-    _write(directory / RESULT, data + "\n")
+    write_text(directory / RESULT, data + "\n")
 
 
 def verdict_line(record: RunRecord, comparison: Comparison | None) -> str:
@@ -111,8 +111,8 @@ def _why_missing(directory: Path) -> str:
     )
 
 
-def _write(path: Path, text: str) -> None:
-    """All or nothing: beside it first, then renamed."""
+def write_text(path: Path, text: str) -> None:
+    """All or nothing: beside it first, then renamed. Raises MeasurementError."""
     beside = path.with_name(path.name + ".part")
     try:
         with beside.open("w", encoding="utf-8") as file:

@@ -19,6 +19,7 @@ MODULES: Mapping[str, str] = {
     "floor": "case_floor",
     "peeking": "case_peeking",
     "creep": "case_creep",
+    "compete": "case_compete",
 }
 """By the name that the command line knows: the module of this package that holds its CASE."""
 

@@ -37,7 +37,7 @@ class VectorIndex:
         as many as usual."""
         if not len(self._index):
             return []
-        self._index.expansion_search = max(effort, limit) if effort else _EXPANSION_SEARCH
+        self._index.expansion_search = max(effort, limit) if effort else _EXPANSION_SEARCH  # type: ignore[misc]
         found = self._index.search(vector, limit, threads=1)
         return list(zip(found.keys.tolist(), (1.0 - found.distances).tolist(), strict=True))
 
