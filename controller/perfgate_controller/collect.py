@@ -14,6 +14,7 @@ from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.units import NS_PER_S
 from perfgate.usage import Usage
 from perfgate.worker_load import WorkerLoad
+from perfgate_controller.gathered import GatheredHistograms, GatheredIntervals
 from perfgate_controller.schedule import PairSchedule
 
 SECONDS_OPEN = 30
@@ -26,7 +27,7 @@ class Collector:
     def __init__(self, segments: Sequence[Segment], keep: Callable[[Interval], None]) -> None:
         self._segments = {segment.number: segment for segment in segments}
         self._keep = keep
-        self._merged: dict[int, Interval] = {}
+        self._merged: dict[int, GatheredIntervals] = {}
         self._timeline = Timeline()
         self._delays = Delays()
 
@@ -34,15 +35,15 @@ class Collector:
         """Exact, whatever the order of arrival."""
         self._keep(interval)
         segment = self._segments[interval.segment]
-        known = self._merged.get(interval.segment)
-        self._merged[interval.segment] = Interval.merge([known, interval]) if known else interval
+        self._merged.setdefault(interval.segment, GatheredIntervals()).take(interval)
         if segment.kind is SegmentKind.MEASURED:
             self._timeline.take(segment.arm, interval)
             self._delays.take(interval)
 
     def segment(self, number: int) -> Interval:
         """Everything recorded for a segment; empty when nothing was."""
-        return self._merged.get(number) or _nothing(self._segments[number])
+        gathered = self._merged.get(number)
+        return gathered.merged() if gathered else _nothing(self._segments[number])
 
     def measured(self) -> list[Segment]:
         return [segment for segment in self._segments.values() if segment.kind is SegmentKind.MEASURED]
@@ -50,7 +51,7 @@ class Collector:
     def total(self, arm: Arm) -> Interval | None:
         """All measured segments of an arm as segment 0; None when nothing was recorded."""
         parts = [
-            dataclasses.replace(self._merged[segment.number], segment=0)
+            dataclasses.replace(self._merged[segment.number].merged(), segment=0)
             for segment in self.measured()
             if segment.arm is arm and segment.number in self._merged
         ]
@@ -95,20 +96,21 @@ class Delays:
     """Lag and wait of each worker, of which the merged intervals know nothing any more."""
 
     def __init__(self) -> None:
-        self._by_worker: dict[str, tuple[Histogram, Histogram]] = {}
+        self._by_worker: dict[str, GatheredHistograms] = {}
 
     def take(self, interval: Interval) -> None:
         """One that a slow stream has joined of several workers is nobody's."""
         if "+" in interval.worker:
             return
-        known = self._by_worker.get(interval.worker)
-        new = (interval.lag, interval.wait)
-        self._by_worker[interval.worker] = (known[0] + new[0], known[1] + new[1]) if known else new
+        self._by_worker.setdefault(interval.worker, GatheredHistograms(2)).take((interval.lag, interval.wait))
 
     def loads(self, usages: Mapping[str, Usage]) -> tuple[WorkerLoad, ...]:
-        nothing = (Histogram.empty(), Histogram.empty())
         names = sorted({*self._by_worker, *usages})
-        return tuple(WorkerLoad(name, *self._by_worker.get(name, nothing), usages.get(name, Usage())) for name in names)
+        return tuple(WorkerLoad(name, *self._of(name), usages.get(name, Usage())) for name in names)
+
+    def _of(self, worker: str) -> tuple[Histogram, Histogram]:
+        lag, wait = self._by_worker.get(worker, GatheredHistograms(2)).merged()
+        return lag, wait
 
 
 class Timeline:
@@ -116,18 +118,17 @@ class Timeline:
     numbers."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[int, Arm], Interval] = {}
+        self._open: dict[tuple[int, Arm], GatheredIntervals] = {}
         self._lines: list[Second] = []
 
     def take(self, arm: Arm, interval: Interval) -> None:
         key = (interval.start_ns // NS_PER_S, arm)
-        part = dataclasses.replace(interval, segment=0)
-        self._open[key] = Interval.merge([self._open[key], part]) if key in self._open else part
+        self._open.setdefault(key, GatheredIntervals()).take(dataclasses.replace(interval, segment=0))
         for past in [past for past in self._open if past[0] < key[0] - SECONDS_OPEN]:
-            self._lines.append(_line(past, self._open.pop(past)))
+            self._lines.append(_line(past, self._open.pop(past).merged()))
 
     def lines(self) -> tuple[Second, ...]:
-        still = [_line(key, interval) for key, interval in self._open.items()]
+        still = [_line(key, gathered.merged()) for key, gathered in self._open.items()]
         return tuple(sorted((*self._lines, *still), key=lambda line: (line.at_ns, line.arm)))
 
     def latest(self) -> Second | None:
@@ -136,7 +137,7 @@ class Timeline:
             return None
         newest = max(second for second, _ in self._open)
         whole = newest - 1 if any(second == newest - 1 for second, _ in self._open) else newest
-        parts = [interval for (second, _), interval in self._open.items() if second == whole]
+        parts = [gathered.merged() for (second, _), gathered in self._open.items() if second == whole]
         return _line((whole, Arm.BASE), Interval.merge(parts))
 
 

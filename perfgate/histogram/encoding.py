@@ -98,7 +98,8 @@ def _to_leb128(tokens: NDArray[np.int64]) -> bytes:
     zigzag = ((tokens << 1) ^ (tokens >> 63)).view(np.uint64)
     if np.any(tokens >= 1 << 55):
         raise ValueError("a histogram with a count of 2**55 or more cannot be encoded")
-    groups = zigzag[:, None] >> _SHIFTS  # [token, byte]: what is left from this byte on
+    longest = max(1, -(-int(zigzag.max(initial=0)).bit_length() // 7))  # of a second's counts, two bytes of the eight
+    groups = zigzag[:, None] >> _SHIFTS[:longest]  # [token, byte]: what is left from this byte on
     written = groups > 0
     written[:, 0] = True
     continued = np.zeros_like(written)
