@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from perfgate.address import Address
-from perfgate.errors import FleetError
+from perfgate.errors import FleetError, MeasurementError
 from perfgate.interval import Interval
 from perfgate.plan import LANES
 from perfgate.scenario.model import Scenario
@@ -147,9 +147,12 @@ class AgentLink(SessionStream):
         if name == "intervals":
             intervals = [interval_from_wire(message) for message in event.intervals.intervals]
             if part is not None and event.intervals.epoch == part.epoch:  # what is left of another load is nobody's
-                for interval in intervals:
-                    part.take(interval)
-                    self.on_interval(interval)
+                try:
+                    for interval in intervals:
+                        part.take(interval)
+                        self.on_interval(interval)
+                except MeasurementError as error:  # it cannot be written down here: the agent is not to blame
+                    part.fail(error)
         elif name == "progress":
             self.on_progress(event.progress.phase, event.progress.fraction)
         elif name == "process_exited":
