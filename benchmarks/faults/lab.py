@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from perfgate_agent.raw import ROW, VARIABLE, Rows, read_raw
+from perfgate_agent.raw import ROW, VARIABLE, Rows
 
 from benchmarks.faults.network import ROOT, Host, Network, network
 from perfgate.certs.authority import Authority, Party
@@ -110,6 +110,8 @@ class AgentProcess:
     process: subprocess.Popen[str]
     raw: Path
     log: Path
+    special: bool = False
+    """Started with settings that only one case wants."""
 
     @property
     def where(self) -> str:
@@ -137,7 +139,15 @@ class AgentProcess:
 
     def recorded(self) -> Rows:
         """Every request that its workers have put into an interval."""
-        return read_raw(self.raw)
+        parts = [part for path in self.raw.glob("*.npys") for part in _arrays(path)]
+        return np.concatenate([np.zeros(0, dtype=ROW), *parts])
+
+
+def _arrays(path: Path) -> Iterator[Rows]:
+    """All but the last one of a worker that was killed while it wrote it."""
+    with path.open("rb") as file, contextlib.suppress(ValueError, EOFError):
+        while file.tell() < path.stat().st_size:
+            yield np.load(file)
 
 
 @dataclass(slots=True)
@@ -173,6 +183,10 @@ class Ended:
         """Requests in them."""
         return sum(interval.total for interval in self.intervals())
 
+    def kept_of(self, agent: str) -> int:
+        """Requests in those of one agent's workers."""
+        return sum(one.total for one in self.intervals() if one.worker.startswith(f"{agent}/"))
+
 
 @dataclass(slots=True)
 class Running:
@@ -187,11 +201,11 @@ class Running:
         self.process.send_signal(number)
 
     def await_load(self, seconds: float = 0.0, deadline_s: float = READY_S) -> None:
-        """Until intervals have come in from so many seconds of the measured load."""
+        """Until intervals have come in from so many seconds of the measured load; with less than 0, any at all."""
         end = time.monotonic() + deadline_s
         while self.process.poll() is None and time.monotonic() < end:
             for interval in Ended(0, "", "", self.host.path(self.out), 0).intervals():
-                if interval.segment == 1 and interval.end_ns - WARMUP_NS >= seconds * NS_PER_S:
+                if seconds < 0 or (interval.segment == 1 and interval.end_ns - WARMUP_NS >= seconds * NS_PER_S):
                     return
             time.sleep(0.05)
         raise AssertionError(f"no load: {self.end(1)}")
@@ -253,8 +267,38 @@ class Lab:
         command = [*wrapper, sys.executable, "-m", "perfgate_agent", "--config", str(path)]
         with log.open("a") as errors:
             process = host.start(command, settings, clock_ahead_s, errors=errors)
-        self.agents[name] = AgentProcess(host, process, raw, log)
+        special = bool(certs or work or environment or wrapper or clock_ahead_s)
+        self.agents[name] = AgentProcess(host, process, raw, log, special)
         return self.agents[name]
+
+    def stop_agent(self, name: str) -> None:
+        """At once, whatever it does."""
+        process = self.agents[name].process
+        process.kill()
+        process.communicate()
+
+    def fresh_store(self) -> None:
+        """The same store without memories."""
+        if self.store is not None:
+            self.store.kill()
+            self.store.communicate()
+        self.start_store("store")
+
+    def reset(self, *names: str) -> None:
+        """As new: lines healed, agents of these names serving, the store empty, nothing recorded."""
+        for name in self.network.hosts:
+            self.network.heal(name)
+        begun = []
+        for name in names:
+            agent = self.agents.get(name)
+            if agent is None or agent.process.poll() is not None or agent.special:
+                if agent is not None:
+                    self.stop_agent(name)
+                begun.append(self.begin_agent(name))
+        for agent in begun:
+            agent.await_ready()
+        self.fresh_store()
+        self.forget()
 
     def certificate(self, name: str) -> Path:
         """Of the agent on that host, made when it is first asked for."""
@@ -323,6 +367,17 @@ class Lab:
         settings = {**self.environment(), "PERFGATE_CERTS": str(self.controller_certs), **(environment or {})}
         return Running(self.host(host).start(command, settings), out, time.monotonic(), self.host(host))
 
+    def salvage(self, names: Sequence[str]) -> Ended:
+        """`perfgate fleet salvage` of the newest run that these agents kept something of."""
+        self._runs += 1
+        out, path = self.directory / f"out-{self._runs}", self.directory / "fleet.toml"
+        hosts = (f'[[hosts]]\nname = "{name}"\naddress = "{self.agents[name].where}"\n' for name in names)
+        path.write_text("\n".join(hosts))
+        command = [sys.executable, "-m", "perfgate", "fleet", "salvage", str(path), "--out", str(out)]
+        settings = {**self.environment(), "PERFGATE_CERTS": str(self.controller_certs)}
+        host = self.host("controller")
+        return Running(host.start(command, settings), out, time.monotonic(), host).end(60)
+
     def idle(self, names: Sequence[str], deadline_s: float = 15.0) -> dict[int, str]:
         """Wait until nothing runs on these agents' hosts but themselves; what still does at the deadline."""
         end = time.monotonic() + deadline_s
@@ -334,16 +389,12 @@ class Lab:
 
     def recorded(self, names: Sequence[str]) -> Rows:
         """What these agents' workers have recorded, in no order."""
-        found = []
-        for name in names:
-            with contextlib.suppress(InputError):
-                found.append(self.agents[name].recorded())
-        return np.concatenate([np.zeros(0, dtype=ROW), *found])
+        return np.concatenate([self.agents[name].recorded() for name in names])
 
     def forget(self) -> None:
-        """Recorded requests of past runs."""
+        """What past runs have left with the agents."""
         for agent in self.agents.values():
-            for path in agent.raw.glob("*"):
+            for path in (*agent.raw.glob("*"), *(agent.raw.parent / "work" / "kept").glob("*")):
                 path.unlink()
 
 
