@@ -17,7 +17,7 @@ from perfgate_agent.limits import Limits
 from perfgate_controller.fleet import Fleet, dial
 from perfgate_controller.fleet_story import Loss
 from perfgate_controller.link import AgentLink, Holder
-from perfgate_controller.member import SHARED, Member
+from perfgate_controller.member import SHARED, Member, Patience
 from perfgate_controller.salvage import fetch, kept_runs, write
 from secure_agents import configured, serving_agent
 
@@ -29,11 +29,13 @@ from perfgate.operation import Operation
 from perfgate.plan import LANES, Plan
 from perfgate.segment import Arm
 from perfgate.targets.adapter import make_adapter
-from perfgate.units import NS_PER_S
+from perfgate.units import NS_PER_MS, NS_PER_S
 
 STORED = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
 SEED = 1
-SECONDS = 5.0
+SECONDS = 7.0
+PATIENT = Patience(60 * NS_PER_S, 2500 * NS_PER_MS, 3 * NS_PER_S)
+"""As patient as a machine needs that tests something else at the same time."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def sent_indices(requests: list[bytes], port: int, cache: Path) -> list[int]:
 async def test_what_is_sent_twice_or_left_out_when_an_agent_is_lost_and_comes_back(agents: dict[str, Running]) -> None:
     """One is killed; another one's machine stands still until it has been given up, and goes on then."""
     addresses = [one.address for one in agents.values()]
-    async with FaultServer(always(STORED)) as store, dial(addresses, "run") as fleet:
+    async with FaultServer(always(STORED)) as store, dial(addresses, "run", patience=PATIENT) as fleet:
         heard: list[Interval] = []
         fleet.on_interval(heard.append)
         await fleet.prepare_data(small_scenario(), SEED)

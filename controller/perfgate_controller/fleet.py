@@ -21,7 +21,7 @@ from perfgate.trust.files import TlsFiles
 from perfgate.units import NS_PER_S
 from perfgate_controller.fleet_story import FleetStory
 from perfgate_controller.link import AgentLink, Holder, LoadResult
-from perfgate_controller.member import ALONE, OWN, SHARED, Member, as_members
+from perfgate_controller.member import ALONE, SHARED, Member, Patience, as_members
 from perfgate_controller.shared_load import LoadOrder, SharedLoad, at_once
 
 
@@ -104,18 +104,18 @@ def _check_reach(loaders: Sequence[AgentLink], host: AgentLink, addresses: Itera
 @contextlib.asynccontextmanager
 async def dial(
     agents: Sequence[str | Member], run: str, tls: TlsFiles | None = None, *, wait_s: float = 0.0,
-    queued: Callable[[Holder, int], None] | None = None, own: bool = False,
+    queued: Callable[[Holder, int], None] | None = None, patience: Patience | None = None,
 ) -> AsyncIterator[Fleet]:  # fmt: skip
     """Sessions with all agents, or none. wait_s: how long to queue for those that are taken; queued: told whom one waits for.
-    own: they are this process's children. Raises FleetError naming the agent that cannot take part; InputError for one that
-    is not on this machine, without TLS.
+    patience: with those that fall silent; default: by how many load. Raises FleetError naming the agent that cannot take
+    part; InputError for one that is not on this machine, without TLS.
 
     Agents are taken one after the other, in the order of what they call their own process: whoever wants some of the same
     takes those in the same order, so that no two controllers ever wait for each other."""
     members, run_id = as_members(agents), secrets.token_hex(8)
     controller = f"{os.environ.get('USER', 'controller')}@{socket.gethostname()} pid {os.getpid()}"
-    patience = OWN if own else SHARED if sum(member.loads for member in members) > 1 else ALONE
-    links = [AgentLink(member, tls, patience) for member in members]
+    usual = SHARED if sum(member.loads for member in members) > 1 else ALONE
+    links = [AgentLink(member, tls, patience or usual) for member in members]
     ends_ns = time.monotonic_ns() + round(wait_s * NS_PER_S)
     try:
         await at_once(link.describe() for link in links)

@@ -201,6 +201,7 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
     from perfgate_agent.command import default_cache_dir
     from perfgate_controller.fleet import dial
     from perfgate_controller.local import LocalAgents, local_agents
+    from perfgate_controller.member import OWN
 
     from perfgate.cli.agents import members
     from perfgate.progress import Note, PhaseStarted
@@ -223,7 +224,7 @@ async def _with_fleet(order: Order, work: Work[T], progress: Progress) -> T:
     )
     progress.handle(PhaseStarted("agents", f"starting {order.local_agents} on this machine"))
     name = order.scenario.name
-    async with local_agents(wanted, order.directory) as addresses, dial(addresses, name, own=True) as fleet:
+    async with local_agents(wanted, order.directory) as addresses, dial(addresses, name, patience=OWN) as fleet:
         return await work(fleet, progress)
 
 

@@ -120,13 +120,17 @@ async def _with_agent(request: CompeteRequest, workers: int, progress: Progress)
     from perfgate_controller.compete_loop import Competition
     from perfgate_controller.fleet import dial
     from perfgate_controller.local import LocalAgents, local_agents
+    from perfgate_controller.member import OWN
 
     from perfgate.progress import PhaseStarted
 
     files = tuple(file.resolve() for contender in request.contenders for file in contender.files)
     wanted = LocalAgents(1, workers, files, default_cache_dir(), (request.directory / "work").resolve())
     progress.handle(PhaseStarted("agents", "starting one on this machine"))
-    async with local_agents(wanted, request.directory) as addresses, dial(addresses, request.scenario.name) as fleet:
+    async with (
+        local_agents(wanted, request.directory) as addresses,
+        dial(addresses, request.scenario.name, patience=OWN) as fleet,
+    ):
         return await Competition(request, fleet, progress).run()
 
 

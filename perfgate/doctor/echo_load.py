@@ -15,6 +15,7 @@ from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet, dial
 from perfgate_controller.link import LoadResult
 from perfgate_controller.local import LocalAgents, local_agents
+from perfgate_controller.member import OWN
 from perfgate_controller.schedule import PairSchedule, schedule_pair, slice_length_ns
 
 from perfgate.address import Address
@@ -94,7 +95,7 @@ async def _fleet(order: EchoOrder) -> AsyncIterator[tuple[Fleet, int]]:
         async with (
             echo_server(order.store_cpus) as port,
             local_agents(wanted, directory) as addresses,
-            dial(addresses, "doctor", own=True) as fleet,
+            dial(addresses, "doctor", patience=OWN) as fleet,
         ):
             yield fleet, port
 
