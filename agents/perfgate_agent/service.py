@@ -200,9 +200,9 @@ class AgentService(rpc.AgentServicer):
             if reading.done() and not reading.cancelled() and reading.exception() is None:
                 if not session.load.loading:
                     session.load.keeper.deliver()
-                with contextlib.suppress(TimeoutError):  # what it still wants to hear
-                    async with asyncio.timeout(FAREWELL_S):
-                        await session.outbox.emptied()
+                    said = asyncio.ensure_future(session.outbox.emptied())  # what it still wants to hear
+                    await asyncio.wait({said, writing}, timeout=FAREWELL_S, return_when=asyncio.FIRST_COMPLETED)
+                    said.cancel()
                 return "its controller left before the end"
             if silence.done():
                 log.warning(

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from perfgate.errors import CountsError, FleetError, StartError
+from perfgate.gate.generator import LOST, LOST_REMEDY
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Reason
 from perfgate.pair import Pair
@@ -13,11 +14,6 @@ from perfgate.units import format_duration
 from perfgate_controller.fleet_story import FleetStory, Start
 from perfgate_controller.load_part import LoadResult
 
-AGENT_LOST = "agent lost"
-LOST_REMEDY = (
-    "look at that agent's log and its machine; where a run with fewer agents is good enough, set [gate] agent_loss = "
-    '"continue"'
-)
 COUNTS_REMEDY = "something that was measured got lost on the way: please report it, with the agents' logs"
 START_REMEDY = "see perfgate fleet check for the agents' clocks and load; [gate] max_start_spread_ms sets the limit"
 
@@ -53,7 +49,7 @@ def judge_pair(pair: Pair, story: FleetStory, epoch: int, policy: Policy) -> Pai
         raise StartError(_start_text(start, policy))
     if not losses:
         return pair
-    couples = tuple(one if one.dropped else dataclasses.replace(one, dropped=AGENT_LOST) for one in pair.couples)
+    couples = tuple(one if one.dropped else dataclasses.replace(one, dropped=LOST) for one in pair.couples)
     return dataclasses.replace(pair, couples=couples)
 
 

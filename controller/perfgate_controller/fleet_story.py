@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,8 @@ class FleetStory:
 
     starts: list[Start] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    tell: Callable[[str], None] = lambda text: None
+    """Called as soon as an agent is lost, for whoever watches."""
 
     @property
     def worst_start(self) -> Start | None:

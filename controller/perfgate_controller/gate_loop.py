@@ -60,6 +60,7 @@ class Gate:
         self.pairs: list[Pair] = []
         self._couple: Couple | None = None
         self._phases = Phases(progress)
+        fleet.story.tell = lambda text: progress.handle(Note(text))
 
     async def run(self) -> tuple[RunRecord, Comparison]:
         """Raises PerfgateError only while nothing has been measured."""

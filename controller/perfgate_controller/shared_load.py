@@ -129,6 +129,7 @@ class SharedLoad:
                 taken = {name: (*taken.get(name, ()), *got.get(name, ())) for name in {**taken, **got}}
                 resumed_ns = max(resumed_ns or 0, since_ns)
         self._losses[-1] = replace(loss, taken=taken, resumed_ns=resumed_ns)
+        self._story.tell(str(self._losses[-1]))
 
     def _counted(self, loss: Loss) -> Loss:
         """With the number of requests that nobody knows of."""

@@ -23,6 +23,11 @@ from perfgate.usage import Usage
 from perfgate.worker_load import WorkerLoad
 
 LATE = "generator late"
+LOST = "agent lost"
+LOST_REMEDY = (
+    "look at that agent's log and its machine; where a run with fewer agents is good enough, set [gate] agent_loss = "
+    '"continue"'
+)
 DROPPED = {
     "generator_busy": "worker at its limit",
     "core_wait": "worker without a core",
@@ -64,6 +69,8 @@ def spoilt_reason(pairs: Sequence[Pair], policy: Policy) -> Reason | None:
         return next(fault for fault in faults if fault.code == code)
     if not any(couple.dropped for pair in pairs for couple in pair.couples):
         return None
+    if any(couple.dropped == LOST for pair in pairs for couple in pair.couples):
+        return Reason("agent_lost", "an agent was lost, and others took over its requests", LOST_REMEDY)
     text = "the load generator could not send in time"
     why, remedy = _latest(WorkerLoad.merge(load for pair in pairs for load in pair.workers), policy)
     return Reason("generator_lag", text + why, remedy)
