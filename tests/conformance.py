@@ -39,10 +39,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A target file; quick: also in the quick suite."""
+    """A target file; quick: also in the quick suite; any_dimension: it stores vectors of any, and leaves out of its index what
+    does not fit (`target check` warns of that)."""
 
     name: str
     quick: bool = False
+    any_dimension: bool = False
 
     @property
     def target(self) -> Target:
@@ -53,7 +55,7 @@ class Candidate:
         """Why it cannot be started here; empty when it can."""
         if self.name == "embedded":
             return "" if find_spec("usearch") else "the built-in store needs pip install 'perfgate[store]'"
-        if self.name == "redis":
+        if self.name in ("redis", "falkordb"):
             return "" if find_server() else "no redis-server: make setup, or put one into PATH"
         if self.name == "postgres_pgvector":
             return "" if find_programs() else "no postgres: make setup, or put one into PATH"
@@ -67,7 +69,8 @@ class Candidate:
 
 CANDIDATES = [
     Candidate("embedded", quick=True), Candidate("redis", quick=True), Candidate("postgres_pgvector", quick=True),
-    Candidate("chroma"), Candidate("arcadedb"), Candidate("weaviate"), Candidate("qdrant"),
+    Candidate("falkordb", any_dimension=True), Candidate("chroma"), Candidate("arcadedb"), Candidate("weaviate"),
+    Candidate("qdrant"),
 ]  # fmt: skip
 
 
