@@ -26,12 +26,18 @@ class GateRequest:
     time_limit_ns: int | None = None
     restarts: Restarts | None = None
     variant: str = ""
-    """Of the noisy neighbour's gate: the one build whose process serves both arms; `builds` are then names for people."""
+    """Of the noisy neighbour's gate: the one build that is asked of; `builds` are then names for people."""
+    one_process: bool = False
+    """Of the noisy neighbour's gate: whether one process serves both arms of a pair."""
 
     @property
     def neighbour(self) -> bool:
         """Whether the question is what a noisy neighbour does to the other memory spaces."""
         return bool(self.variant)
+
+    def started(self, arm: Arm) -> str:
+        """The build whose process serves the arm."""
+        return self.variant or self.builds[arm]
 
     @property
     def variants(self) -> tuple[str, ...]:

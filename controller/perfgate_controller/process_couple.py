@@ -52,11 +52,11 @@ class Couple:
 
 async def launch(request: GateRequest, host: AgentLink, schedule: PairSchedule) -> Couple:
     """Fresh processes, in the schedule's order: each serves a copy of its build's data, or loads them anew. One for both
-    arms, where they are one build and differ in what is sent."""
-    if request.neighbour:
+    arms, where that was asked for."""
+    if request.one_process:
         (process,) = await host.launch(request.target.name, [request.variant], request.scenario, request.seed)
         return Couple(dict.fromkeys(schedule.arms, process), request.builds, host)
-    variants = [request.builds[arm] for arm in schedule.arms]
+    variants = [request.started(arm) for arm in schedule.arms]
     apart = request.policy.mode == "duet"  # loaded at once, they must not take each other's processors
     launched = await host.launch(request.target.name, variants, request.scenario, request.seed, apart)
     return Couple(dict(zip(schedule.arms, launched, strict=True)), request.builds, host)

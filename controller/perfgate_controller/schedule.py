@@ -57,8 +57,11 @@ def slice_length_ns(policy: Policy, scenario: Scenario, rate: float) -> int:
     return min(max(policy.slice_ns, by_requests, by_latency), max(policy.slice_ns, policy.measured_ns // 2))
 
 
-def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_start_ns: int) -> PairSchedule:
-    """The schedule of pair `number`, whose requests begin at `plan_start_ns` of the plan."""
+def schedule_pair(
+    policy: Policy, slice_ns: int, seed: int, number: int, plan_start_ns: int, base_warms_first: bool = False
+) -> PairSchedule:
+    """The schedule of pair `number`, whose requests begin at `plan_start_ns` of the plan. base_warms_first: where one process
+    serves both arms, so that what the candidate's warm-up leaves behind is not taken for the base's."""
     random = _random(seed, number)
     warmup_ns = max(policy.warmup_ns, FIRST_WARMUP_NS) if number == 0 else policy.warmup_ns
     couples = max(1, round(policy.measured_ns / slice_ns))
@@ -72,7 +75,8 @@ def schedule_pair(policy: Policy, slice_ns: int, seed: int, number: int, plan_st
         offset = segments[-1].end_ns + GAP_NS if segments else 0
         segments.append(Segment(len(segments), arm, kind, couple, start_ns, start_ns + length_ns, offset))
 
-    for arm in (firsts[0], firsts[0].other):
+    warmed = Arm.BASE if base_warms_first else firsts[0]
+    for arm in (warmed, warmed.other):
         add(arm, SegmentKind.WARMUP, -1, plan_start_ns, warmup_ns)
     for couple in range(couples):
         start_ns = plan_start_ns + warmup_ns + couple * slice_ns

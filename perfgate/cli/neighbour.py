@@ -20,11 +20,14 @@ EXAMPLE = """examples:
   perfgate neighbour scenarios/multi_tenant/noisy_neighbour.toml --target targets/embedded.toml --variant fair
   perfgate neighbour SCENARIO --target FILE --margin 0.05 --looks 12,20,30 --time-limit 20m
 
-The scenario's [noisy_neighbour] says which space is asked how many times as much; [spaces] spreads the rest. One process
-at a time serves slices with all spaces calm and slices with the neighbour's extra load, in random order; in both, the
-other spaces are asked the same questions at the same times. What they saw is decided by the gate's own rule, with a margin
-of 1 % unless [gate], --policy or --margin says otherwise. So small a margin takes many pairs; where the host cannot
-resolve it, the verdict is INCONCLUSIVE and says how many would.
+The scenario's [noisy_neighbour] says which space is asked how many times as much; [spaces] spreads the rest. Two processes
+of one build are loaded in turn, in slices and in random order: one with all spaces calm, the other with the neighbour's
+extra load on top. In both, the other spaces are asked the same questions at the same times. What they saw is decided by
+the gate's own rule, with a margin of 1 % unless [gate], --policy or --margin says otherwise. So small a margin takes many
+pairs; where the host cannot resolve it, the verdict is INCONCLUSIVE and says how many would.
+
+--one-process has one process serve both arms of a pair: starts no longer add to the noise, but what the neighbour leaves
+behind (a backlog, a larger index) is then felt in both arms, so that a disturbance looks smaller than it is.
 
 exit codes: 0 PASS, 1 BLOCK, 3 INVALID, bad input or failure, 4 INCONCLUSIVE"""
 
@@ -41,6 +44,9 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     add_load_arguments(parser)
     parser.add_argument("--variant", default=None, help="the build to ask of (default: the target file's first)")
+    parser.add_argument(
+        "--one-process", action="store_true", help="one process serves both arms of a pair: less noise, but see below"
+    )
     parser.add_argument(
         "--policy", default=None, metavar="NAME|FILE", help="as for perfgate gate (default: the scenario's [gate])"
     )
@@ -69,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     neighbour.check(order.scenario, policy)
     check_time(policy, limit_ns)
     with host_turn(arguments, order):
-        return _decide(order, policy, variant, limit_ns)
+        return _decide(order, policy, variant, limit_ns, arguments.one_process)
 
 
 def _policy(arguments: argparse.Namespace, scenario: Scenario) -> Policy:
@@ -85,7 +91,7 @@ def _policy(arguments: argparse.Namespace, scenario: Scenario) -> Policy:
     return choose_policy(scenario.gate, arguments.policy, **overrides)
 
 
-def _decide(order: Order, policy: Policy, variant: str, limit_ns: int | None) -> int:
+def _decide(order: Order, policy: Policy, variant: str, limit_ns: int | None, one_process: bool) -> int:
     import dataclasses
 
     from perfgate_controller.fleet import Fleet
@@ -106,12 +112,13 @@ def _decide(order: Order, policy: Policy, variant: str, limit_ns: int | None) ->
         directory=Path(order.directory),
         time_limit_ns=limit_ns,
         variant=variant,
+        one_process=one_process,
     )
 
     async def ask(fleet: Fleet, progress: Progress) -> tuple[RunRecord, Comparison]:
         record, comparison = await Gate(request, fleet, progress).run()
         about = {**record.environment, "question": neighbour.QUESTION}
-        return dataclasses.replace(record, environment=about), neighbour.explained(comparison)
+        return dataclasses.replace(record, environment=about), neighbour.explained(comparison, one_process)
 
     record, comparison = run_with_fleet(order, ask)
     record = finish(order, record, comparison)

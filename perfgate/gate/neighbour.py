@@ -36,7 +36,7 @@ def check(scenario: Scenario, policy: Policy) -> None:
     if policy.mode != "alternation":
         raise InputError(f'gate.mode = "{policy.mode}": a neighbour in one half of a duet disturbs both; leave it out')
     if policy.starts:
-        raise InputError(f"gate.starts = {policy.starts}: one process serves both arms here; leave it out")
+        raise InputError(f"gate.starts = {policy.starts}: calibrations know of builds, not of neighbours; leave it out")
 
 
 def arms(scenario: Scenario, variant: str) -> Mapping[Arm, str]:
@@ -47,7 +47,7 @@ def arms(scenario: Scenario, variant: str) -> Mapping[Arm, str]:
 
 
 def others_only(pair: Pair) -> Pair:
-    """The pair as the other spaces saw it; what was sent and how late stays that of all requests."""
+    """The pair as the other spaces saw it; how late requests were sent stays that of all."""
     couples = tuple(
         dataclasses.replace(couple, base=_others(couple.base), candidate=_others(couple.candidate))
         for couple in pair.couples
@@ -58,7 +58,10 @@ def others_only(pair: Pair) -> Pair:
 
 
 def _others(interval: Interval) -> Interval:
-    return dataclasses.replace(interval, operations=interval.spaces.get(OTHERS, {}))
+    """Counts are those of the others, of which as large a share was sent as of all."""
+    only = dataclasses.replace(interval, operations=interval.spaces.get(OTHERS, {}))
+    sent = round(only.total * interval.sent / interval.due) if interval.due else 0
+    return dataclasses.replace(only, due=only.total, sent=sent)
 
 
 def pairs_needed(comparison: Comparison, power: float = POWER) -> int | None:
@@ -79,11 +82,12 @@ def pairs_needed(comparison: Comparison, power: float = POWER) -> int | None:
     return max(policy.pass_from, math.ceil(max(needed))) if needed else None
 
 
-def explained(comparison: Comparison) -> Comparison:
+def explained(comparison: Comparison, one_process: bool = False) -> Comparison:
     """With what the arms are, and, where it ended undecided, how many pairs would decide."""
+    served = "one process served both arms of a pair" if one_process else "each arm had a process of its own"
     notes = [
         "base is what the other memory spaces saw while all were calm, candidate the same requests beside the noisy "
-        "neighbour; one process served both"
+        f"neighbour; {served}"
     ]
     if comparison.verdict.word is Word.INCONCLUSIVE and (needed := pairs_needed(comparison)) is not None:
         notes.append(

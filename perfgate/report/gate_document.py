@@ -11,6 +11,7 @@ from perfgate.gate.verdict import Reason, Word
 from perfgate.report import shared
 from perfgate.report.document import Column, Document, Row, Section, Table
 from perfgate.report.generator_block import generator, workers
+from perfgate.report.spaces_block import spaces
 from perfgate.report.words import (
     FINDINGS,
     bounds,
@@ -48,6 +49,7 @@ def gate_document(record: RunRecord, comparison: Comparison, directory: Path | N
         Section("Why", lines=tuple(_reason(reason) for reason in comparison.verdict.reasons)),
         _help(comparison),
         _effects(record, comparison),
+        spaces(record),
         shared.failures(record),
         shared.limits(record),
         shared.warnings(record),

@@ -10,6 +10,7 @@ from perfgate.operation import Operation
 from perfgate.report import shared
 from perfgate.report.document import Column, Document, Row, Section, Table
 from perfgate.report.generator_block import generator, workers
+from perfgate.report.spaces_block import spaces
 from perfgate.report.words import run_sentence, run_verdict, sentence, short_operation, sparkline
 from perfgate.run import BROKEN_OFF, RunRecord
 from perfgate.segment import Arm
@@ -34,7 +35,7 @@ def run_document(record: RunRecord, directory: Path | None) -> Document:
     sections = [Section("Broken off", lines=_why_broken(record))] if not record.complete else [_why_invalid(record)]
     if interval is not None:
         measured = record.measured_ns.get(Arm.BASE, 0)
-        sections += [_latencies(interval, measured), _timeline(record), _answers(interval)]
+        sections += [_latencies(interval, measured), spaces(record), _timeline(record), _answers(interval)]
     sections += [shared.failures(record), shared.limits(record)]
     sections.append(Section("Warnings", lines=tuple(text for text in record.warnings if not _ends(text))))
     facts = shared.delivered(record) if interval is not None else ()
