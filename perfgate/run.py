@@ -17,7 +17,8 @@ BROKEN_OFF = "broken off: "
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """One second (or slice) of the timeline, for sparklines: latencies in ns by operation name."""
+    """One second (or slice) of the timeline, for sparklines: latencies in ns by operation name. In a run of hours several
+    seconds are one: counts added up, the p50 a mean, the p99 the worst of them."""
 
     at_ns: int
     arm: Arm

@@ -9,7 +9,7 @@ from typing import cast
 
 from perfgate.address import Address
 from perfgate.dataset import Dataset, build_dataset
-from perfgate.errors import InputError, PerfgateError
+from perfgate.errors import InputError, PerfgateError, TargetError
 from perfgate.plan import Plan
 from perfgate.scenario import scenario_from_json
 from perfgate.scenario.model import Scenario
@@ -24,6 +24,7 @@ from perfgate_agent.load_commands import LoadCommands
 from perfgate_agent.outbox import Outbox
 from perfgate_agent.populate import RunningStore, populate
 from perfgate_agent.process import StoreProcess
+from perfgate_agent.store_sample import sample_store
 
 MOST_AT_ONCE = 64
 MOST_WAITING = 1024
@@ -57,6 +58,7 @@ class AgentSession:
             "take_lanes": self._take_lanes,
             "stop_load": self._stop_load,
             "populate": self._populate,
+            "sample_store": self._sample_store,
         }
 
     def open(self) -> None:
@@ -174,6 +176,20 @@ class AgentSession:
     async def _terminate(self, command: pb.Command) -> pb.Event:
         status, killed = await self._host.terminate(command.terminate.handle)
         return pb.Event(terminated=pb.Terminated(exit_status=status, killed=killed))
+
+    async def _sample_store(self, command: pb.Command) -> pb.Event:
+        process = self._host.processes.get(command.sample_store.handle)
+        if process is None:
+            raise TargetError(f"there is no process {command.sample_store.handle} in this session")
+        taken = await asyncio.to_thread(sample_store, process.pid, process.start.data_dir)
+        return pb.Event(
+            store_sampled=pb.StoreSampled(
+                rss_bytes=taken.rss_bytes,
+                disk_bytes=taken.disk_bytes,
+                cpu_ns=taken.cpu_ns,
+                processes=taken.processes,
+            )
+        )
 
     async def _prepare_load(self, command: pb.Command) -> pb.Event:
         await self.load.prepare(command.prepare_load)

@@ -16,6 +16,7 @@ from perfgate.usage import Usage
 from perfgate.worker_load import WorkerLoad
 from perfgate_controller.gathered import GatheredHistograms, GatheredIntervals
 from perfgate_controller.schedule import PairSchedule
+from perfgate_controller.thinned import LINES_MOST, fold_seconds
 
 SECONDS_OPEN = 30
 """Seconds of the timeline that still wait for late replies; more than any timeout worth setting."""
@@ -126,6 +127,8 @@ class Timeline:
         self._open.setdefault(key, GatheredIntervals()).take(dataclasses.replace(interval, segment=0))
         for past in [past for past in self._open if past[0] < key[0] - SECONDS_OPEN]:
             self._lines.append(_line(past, self._open.pop(past).merged()))
+        if len(self._lines) > 2 * LINES_MOST:
+            self._lines = fold_seconds(self._lines)
 
     def lines(self) -> tuple[Second, ...]:
         still = [_line(key, gathered.merged()) for key, gathered in self._open.items()]

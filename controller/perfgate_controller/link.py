@@ -13,6 +13,7 @@ from perfgate.interval import Interval
 from perfgate.plan import LANES
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
+from perfgate.soak.sample import StoreSample
 from perfgate.targets.model import Target
 from perfgate.trust.files import TlsFiles
 from perfgate.wire.convert import (
@@ -90,6 +91,11 @@ class AgentLink(SessionStream):
     async def terminate(self, handle: int) -> None:
         self.stores.discard(handle)
         await self._call(pb.Command(terminate=pb.Terminate(handle=handle)))
+
+    async def sample_store(self, handle: int) -> StoreSample:
+        """What a store of this session takes up now."""
+        sampled = (await self._call(pb.Command(sample_store=pb.SampleStore(handle=handle)))).store_sampled
+        return StoreSample(sampled.rss_bytes, sampled.disk_bytes, sampled.cpu_ns, sampled.processes)
 
     async def prepare_load(
         self, scenario: Scenario, seed: int, target: Target, addresses: dict[Arm, Address],

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from perfgate.address import Address
 from perfgate.errors import FleetError, PerfgateError, TargetError
 from perfgate.gate.generator import cut_reason
 from perfgate.gate.policy import Policy
+from perfgate.interval import Interval
 from perfgate.interval_log import IntervalWriter
 from perfgate.load_report import LoadReport
 from perfgate.progress import Note, PhaseProgress, Progress
@@ -24,10 +27,11 @@ from perfgate.units import format_duration
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
 from perfgate_controller.fleet_reasons import fleet_notes, run_reasons
-from perfgate_controller.link import LoadResult
+from perfgate_controller.link import AgentLink, LoadResult
 from perfgate_controller.phases import Phases
 from perfgate_controller.record import run_record
 from perfgate_controller.schedule import single_run
+from perfgate_controller.thinned import ThinLog
 from perfgate_controller.ticker import ticking
 
 UNCHECKED = "the store's certificate was not checked ([tls] insecure = true): another server may have answered"
@@ -48,10 +52,26 @@ class RunRequest:
     policy: Policy = field(default_factory=Policy)
 
 
+class Watcher(Protocol):
+    """Looks on while a run lasts."""
+
+    def take(self, interval: Interval) -> None:
+        """Everything that is recorded, as it comes."""
+        ...
+
+    def watching(self, host: AgentLink, handle: int | None) -> AbstractAsyncContextManager[None]:
+        """Entered while the load runs. handle: of the store's process, where this session has started it."""
+        ...
+
+    def ended(self, text: str) -> None:
+        """The store has ended by itself."""
+        ...
+
+
 class LoadRun:
     """`run` returns the record, complete or broken off (`RunRecord.complete`, with the reason among the warnings)."""
 
-    def __init__(self, request: RunRequest, fleet: Fleet, progress: Progress) -> None:
+    def __init__(self, request: RunRequest, fleet: Fleet, progress: Progress, watcher: Watcher | None = None) -> None:
         self._request = request
         self._fleet = fleet
         self._progress = progress
@@ -60,13 +80,17 @@ class LoadRun:
         self._segments = single_run(request.scenario.duration_ns, request.warmup_ns)
         self._phases = Phases(progress)
         self._reports: list[LoadReport] = []
+        fleet.story.tell = lambda text: progress.handle(Note(text))
         self._results: list[LoadResult] = []
+        self._watcher = watcher
+        self._handle: int | None = None
 
     async def run(self) -> RunRecord:
         """Raises PerfgateError only while nothing has been measured."""
         broken = ""
         with IntervalWriter(self._request.directory / "intervals.jsonl") as log:
-            collector = Collector(self._segments, lambda interval: log.append(0, interval))
+            thin = ThinLog(lambda interval: log.append(0, interval), self._segments[-1].end_ns)
+            collector = Collector(self._segments, self._keeping(thin))
             try:
                 broken = await self._drive(collector)
             except PerfgateError as error:
@@ -78,7 +102,29 @@ class LoadRun:
                 if task is None or task.uncancel() > 0:
                     raise
                 broken = "interrupted"
+            finally:
+                thin.close()
         return self._record(collector, broken)
+
+    def _keeping(self, thin: ThinLog) -> Callable[[Interval], None]:
+        watcher, measured = self._watcher, self._segments[-1].number
+        if watcher is None:
+            return thin.take
+
+        def keep(interval: Interval) -> None:
+            thin.take(interval)
+            if interval.segment == measured:
+                watcher.take(interval)
+
+        return keep
+
+    @contextlib.asynccontextmanager
+    async def _watched(self) -> AsyncIterator[None]:
+        if self._watcher is None:
+            yield
+            return
+        async with self._watcher.watching(self._fleet.host, self._handle):
+            yield
 
     async def _drive(self, collector: Collector) -> str:
         """Data, store, load. Returns why the run was cut short, or nothing."""
@@ -108,7 +154,7 @@ class LoadRun:
         request = self._request
         self._fleet.on_interval(collector.take)
         with self._phases.phase("measure", format_duration(request.scenario.duration_ns)):
-            async with ticking(collector, self._progress, self._segments[-1].end_ns):
+            async with self._watched(), ticking(collector, self._progress, self._segments[-1].end_ns):
                 return await self._fleet.load(
                     request.scenario, request.seed, request.target, {Arm.BASE: address}, self._segments
                 )
@@ -126,6 +172,7 @@ class LoadRun:
         with self._phases.phase(f"load {request.variant}", "data into a fresh process"):
             await host.install(request.target.name, request.variant, request.scenario, request.seed)
         (process,) = await host.launch(request.target.name, [request.variant], request.scenario, request.seed)
+        self._handle = process.handle
         died: list[str] = []
         host.on_exit = lambda handle, status, output: died.append(f"it ended with status {status}: {output}")
         try:
@@ -133,6 +180,8 @@ class LoadRun:
         finally:
             with contextlib.suppress(FleetError, TargetError):
                 await host.terminate(process.handle)
+        if died and self._watcher is not None:
+            self._watcher.ended(died[0])
         if died:
             raise TargetError(f"the store did not survive the run: {died[0]}")
 

@@ -1,0 +1,1 @@
+"""What a run over hours or days shows: periods, drift, events, and the checkpoint that keeps them."""
