@@ -24,6 +24,7 @@ from perfgate.followers import Followers
 from perfgate.mix import make_mix
 from perfgate.neighbour import NeighbourLoad, extra_share
 from perfgate.operation import OPERATIONS, Operation
+from perfgate.popularity import Popularity
 from perfgate.requests import Requests
 from perfgate.scenario.model import MAX_QUERIES, MAX_STORE_POOL, Scenario
 from perfgate.spaces import SpaceMix, grouping_of
@@ -57,6 +58,7 @@ class Plan:
         """Which memory spaces are recorded together; None: all, and nothing by space."""
         count = spaces.count if spaces else 0
         self._followers = Followers(correlation, self.seed, CHECKED_SHARE, count) if correlation else None
+        self._popularity = Popularity(scenario.key_exponent) if scenario.key_exponent else None
         self.store_pool = max(1, count, min(math.ceil(self._expected(self.duration_ns)), MAX_STORE_POOL))
         self.extra_share = extra_share(scenario.neighbour, spaces)
         """What the noisy neighbour adds to the rate, as a share of it; 0 where it is not sent."""
@@ -163,6 +165,8 @@ class Plan:
         """Recalls ask for any node, searches for any query, stores walk through the pool; unless a trace says what. With
         `[spaces]` all that is within the arrival's space."""
         size = self._sizes()
+        if self._popularity is not None:
+            draw = self._popularity.skewed(draw, size[operation])
         if self._spaces is not None:
             space = self._spaces.draw(block, len(index))
             drawn = self._spaces.drawn_keys(space, size[operation], draw)

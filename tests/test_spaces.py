@@ -120,6 +120,26 @@ def test_a_stored_key_names_its_index_and_space(index: int, space: int | None) -
     assert (stored_index(key), stored_space(key)) == (index, space)
 
 
+@pytest.mark.parametrize("spaces", [None, EIGHT])
+def test_hot_keys_follow_their_law_and_nothing_else_changes(spaces: dict[str, Any] | None) -> None:
+    """The hottest key of 500 gets 1 / H(500) = 14.7 % of the recalls at exponent 1, and each is still asked for."""
+    busy = {"arrival": {"pattern": "constant", "rate": 4_000}}
+    plain, hot = (
+        plan(spaces, **busy, **more).window(everything, 0, 20 * S) for more in ({}, {"keys": {"distribution": "zipf"}})
+    )
+    for name in ("time_ns", "operation", "index", "checked", "lane"):
+        assert np.array_equal(getattr(plain, name), getattr(hot, name))
+    recalls = hot.key[hot.operation == RECALL]
+    counts = np.sort(np.bincount(recalls, minlength=500))[::-1]
+    if spaces is None:
+        expected = np.arange(1, 501.0) ** -1 / (np.arange(1, 501.0) ** -1).sum()
+        assert np.abs(counts[:50] / len(recalls) - expected[:50]).max() < 6 * (0.15 / len(recalls)) ** 0.5
+        assert counts[-1] > 0
+    assert counts[0] > 5 * np.bincount(plain.key[plain.operation == RECALL]).max() / 2
+    stores = hot.operation == STORE
+    assert np.array_equal(hot.key[stores], plain.key[stores])
+
+
 def test_the_neighbour_adds_nine_times_its_own_rate_and_changes_nothing_else() -> None:
     calm, loud = (noisy().window(everything, 0, 20 * S, neighbour=on) for on in (False, True))
     assert same(calm, plan(EIGHT).window(everything, 0, 20 * S))

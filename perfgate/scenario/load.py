@@ -157,6 +157,7 @@ def _scenario(checked: ScenarioFile, canonical: Mapping[str, Any]) -> Scenario:
         mix=mix,
         correlation=correlation,
         spaces=SpacesSpec(checked.spaces.shares()) if checked.spaces else None,
+        key_exponent=checked.keys.skew() if checked.keys else 0.0,
         neighbour=NeighbourSpec(**checked.noisy_neighbour.model_dump()) if checked.noisy_neighbour else None,
     )
 

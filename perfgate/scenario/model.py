@@ -152,6 +152,8 @@ class Scenario:
     spaces: SpacesSpec | None = None
     """None: requests are spread over data.memory_spaces as nodes, queries and pool are, which is evenly."""
     neighbour: NeighbourSpec | None = None
+    key_exponent: float = 0.0
+    """Of the Zipf law by which recalls and searches choose among keys; 0: all alike."""
 
     @property
     def digest(self) -> str:

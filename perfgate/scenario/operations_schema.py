@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -76,6 +76,23 @@ class Operations(Weights):
                 refuse("diurnal_schedule", f"hours from 0 to 24 without a gap (after {at:g}), or give weights for it")
             at = end
         return self
+
+
+class Keys(Table):
+    """How recalls and searches choose what they ask for."""
+
+    distribution: Literal["even", "zipf"] = Field(default="even", examples=["zipf"])
+    exponent: Annotated[float | None, Field(gt=0, le=10, examples=[1.0])] = None
+
+    @model_validator(mode="after")
+    def _exponent_of_a_law(self) -> Self:
+        if self.exponent is not None and self.distribution != "zipf":
+            refuse("exponent", 'left out, unless distribution = "zipf"')
+        return self
+
+    def skew(self) -> float:
+        """The exponent; 0: all alike."""
+        return (self.exponent or 1.0) if self.distribution == "zipf" else 0.0
 
 
 class Correlation(Table):

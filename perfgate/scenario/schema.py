@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from perfgate.scenario.arrival_schema import AnyArrival, Replay, other_names
-from perfgate.scenario.operations_schema import Correlation, Operations, search_weight
+from perfgate.scenario.operations_schema import Correlation, Keys, Operations, search_weight
 from perfgate.scenario.spaces_schema import NoisyNeighbour, Spaces
 from perfgate.scenario.tables import MAX_SECONDS, Table, not_blank, refuse
 
@@ -147,6 +147,7 @@ class ScenarioFile(Table):
     duration: Duration
     arrival: Annotated[Annotated[AnyArrival, Field(discriminator="pattern")], BeforeValidator(other_names)]
     operations: Annotated[Operations | None, BeforeValidator(search_weight)] = None
+    keys: Keys | None = None
     correlation: Correlation | None = None
     data: Data
     spaces: Spaces | None = None
@@ -165,6 +166,8 @@ class ScenarioFile(Table):
             refuse("operations", "left out where [arrival] replays a trace, which names its own")
         if replays and correlated:
             refuse("correlation", "left out where [arrival] replays a trace, which names its own recalls")
+        if replays and self.keys is not None:
+            refuse("keys", "left out where [arrival] replays a trace, which names its own")
         if correlated and not self._stores():
             refuse("correlation", "left out where nothing is stored: write [operations] store_weight")
         return self
