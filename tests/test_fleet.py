@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import perfgate
+from cluster import perfgate, write_scenario, write_target
 from embedded_store import embedded
 from fault_server import FaultServer, always
 from fleet_agents import Running, agent_processes, one_segment, small_scenario
@@ -258,3 +258,35 @@ def test_check_says_of_each_agent_what_it_is_and_names_those_that_are_not_there(
     assert "gone" in plain.stdout.splitlines()[-1]
     listed = perfgate(["fleet", "salvage", str(file), "--list"], tmp_path)
     assert listed.returncode == 0, listed.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_run_and_a_gate_on_a_fleet_file_come_to_an_end_with_what_their_agents_went_through(
+    agents: dict[str, Running], tmp_path: Path
+) -> None:
+    """a starts the stores and sends nothing; b and c load."""
+    file, scenario = tmp_path / "fleet.toml", write_scenario(tmp_path, gate="max_start_spread_ms = 0.001\n")
+    file.write_text(
+        "".join(
+            f'[[hosts]]\nname = "{name}"\naddress = "{agents[name].address}"\nroles = ["{role}"]\n'
+            for name, role in (("b", "load"), ("a", "host"), ("c", "load"))
+        )
+    )
+    target = str(write_target(tmp_path))
+    ran = perfgate(
+        ["run", str(scenario), "--target", target, "--fleet", str(file), "--out", str(tmp_path / "r")], tmp_path
+    )
+    assert "of agent b" in ran.stdout or ran.returncode == 0, ran.stdout + ran.stderr
+    record = json.loads((tmp_path / "r" / "result.json").read_text())["record"]
+    assert {load["worker"] for load in record["workers"]} == {"b/1", "c/1"}
+    assert record["environment"]["fleet"]["starts"]["known_to_ms"] > 0
+    assert any("ms apart" in text or "us apart" in text or "µs apart" in text for text in record["warnings"])
+    words = ["gate", str(scenario), "--target", target, "--fleet", str(file), "--out", str(tmp_path / "g")]
+    gated = perfgate([*words, "--base", "default", "--candidate", "failing"], tmp_path, timeout=180)
+    assert gated.returncode == 1, gated.stdout + gated.stderr
+    told = json.loads((tmp_path / "g" / "result.json").read_text())["record"]
+    assert told["environment"]["fleet"]["starts"]["loads"] >= 2
+    both = perfgate([*words, "--agents", "127.0.0.1:1"], tmp_path)
+    assert both.returncode == 3
+    assert "give one of them" in both.stderr

@@ -68,7 +68,7 @@ class LoadCommands:
 
     async def prepare(self, order: pb.PrepareLoad) -> None:
         """Raises InputError for what may not be loaded, or no so fast; MeasurementError when a worker cannot."""
-        await self.end(GIVE_UP_S)  # one that nobody waits for any more
+        await self._give_up()
         scenario, seed = scenario_from_json(order.scenario.scenario_json), order.scenario.seed
         addresses = {Arm(message.arm): address_from_wire(message) for message in order.addresses}
         await self._admission.admit(scenario, seed, list(addresses.values()))
@@ -85,7 +85,8 @@ class LoadCommands:
         )
         self._check(prepared)
         await self._load.prepare(prepared)
-        self._order, self._outbox.epoch = prepared, order.epoch
+        self._order = prepared
+        self._outbox.begin(order.epoch)
         self._start_ns, self._permit_ns = 0, None
         self.keeper.begin(_without_secrets(order, prepared.target.name))
 
@@ -133,10 +134,18 @@ class LoadCommands:
 
     async def close(self) -> None:
         """End the workers, whatever they do."""
+        await self._cancel()
+        await self._load.close()
+
+    async def _give_up(self) -> None:
+        """A load that nobody waits for any more."""
+        await self.end(GIVE_UP_S)
+        await self._cancel()
+
+    async def _cancel(self) -> None:
         if self._playing is not None:
             self._playing.cancel()
             await asyncio.gather(self._playing, return_exceptions=True)
-        await self._load.close()
 
     async def _play(self, epoch: int) -> None:
         def began(monotonic_ns: int) -> None:

@@ -28,13 +28,17 @@ class Outbox:
         self._alive = False
         self._taken = 0
         self._written = asyncio.Event()
-        self.epoch = 0
-        """Of the load that intervals belong to."""
+        self._epoch = 0
 
     @property
     def waiting(self) -> int:
         """How many events nobody has taken yet."""
         return len(self._events)
+
+    def begin(self, epoch: int) -> None:
+        """Intervals that are put from now on belong to another load."""
+        self._flush_intervals()
+        self._epoch = epoch
 
     def put(self, event: pb.Event) -> None:
         """Intervals put before this event go out before it."""
@@ -81,7 +85,7 @@ class Outbox:
 
     def _batch(self) -> pb.Event:
         """The oldest intervals: one at least, and as many more as make a small message."""
-        batch, size = pb.IntervalBatch(epoch=self.epoch), 0
+        batch, size = pb.IntervalBatch(epoch=self._epoch), 0
         for interval in self._intervals[:BATCH]:
             message = interval_to_wire(interval)
             size += message.ByteSize()

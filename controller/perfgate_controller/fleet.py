@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import secrets
 import socket
@@ -19,7 +20,7 @@ from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
 from perfgate.trust.files import TlsFiles
 from perfgate.units import NS_PER_S
-from perfgate_controller.fleet_story import FleetStory
+from perfgate_controller.fleet_story import FleetStory, Loss
 from perfgate_controller.link import AgentLink, Holder, LoadResult
 from perfgate_controller.member import ALONE, SHARED, Member, Patience, as_members
 from perfgate_controller.shared_load import LoadOrder, SharedLoad, at_once
@@ -68,10 +69,9 @@ class Fleet:
         """Prepare on all agents, start together, wait for the end; what is lost on the way is taken over by the others and
         told to `story`. Cancelling it ends the load; what was measured until then still arrives. Raises FleetError when an
         agent is lost and nobody can take over, or the store went with it."""
-        self.epoch += 1
-        order = LoadOrder(scenario, seed, target, addresses, tuple(segments), self.epoch)
         _check_reach(self.loaders, self.host, addresses.values())
-        load = asyncio.ensure_future(SharedLoad(self.loaders, order, self.story).run())
+        shared = await self._prepared(LoadOrder(scenario, seed, target, addresses, tuple(segments), 0))
+        load = asyncio.ensure_future(shared.run())
         apart = None if self.host.member.loads else asyncio.ensure_future(self.host.ended())
         try:
             waited: set[asyncio.Future[Any]] = {load, *([apart] if apart else [])}
@@ -86,6 +86,32 @@ class Fleet:
                 load.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await load
+
+    async def _prepared(self, order: LoadOrder) -> SharedLoad:
+        """On all that are there. Whoever is lost before the start has sent nothing of this load: the others prepare anew."""
+        while True:
+            self.epoch += 1
+            loaders = self._still_here()
+            shared = SharedLoad(loaders, dataclasses.replace(order, epoch=self.epoch), self.story)
+            try:
+                await shared.prepare()
+                return shared
+            except FleetError:
+                if self.host.lost is not None or all(link.lost is None for link in loaders):
+                    raise
+
+    def _still_here(self) -> list[AgentLink]:
+        """Those that load, after it has been told who is lost since the last load. Raises FleetError where nobody is left."""
+        known = {loss.agent for loss in self.story.losses}
+        for link in self.links:
+            if link.member.loads and link.lost is not None and link.name not in known:
+                self.story.losses.append(Loss(self.epoch, link.name, str(link.lost), 0, 0, (), {}, None, 0))
+                self.story.tell(str(self.story.losses[-1]))
+        if self.host.lost is not None:
+            raise self.host.lost
+        if not (loaders := self.loaders):
+            raise FleetError("all agents that load were lost")
+        return loaders
 
 
 def _check_reach(loaders: Sequence[AgentLink], host: AgentLink, addresses: Iterable[Address]) -> None:

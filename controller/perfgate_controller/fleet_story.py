@@ -40,6 +40,8 @@ class Loss:
     def __str__(self) -> str:
         """A sentence for reports."""
         rest = f"{len(self.lanes)} lanes"
+        if not self.lanes:
+            return f"{self.reason}; it had sent nothing of the load that was to begin, and the others share all of it"
         if self.resumed_ns is None:
             what = f"its {rest} had nothing to send any more"
         else:

@@ -26,7 +26,7 @@ SHARED = Patience(15 * NS_PER_S, 1300 * NS_PER_MS, 1800 * NS_PER_MS)
 """Several agents load: what a lost one leaves is taken over within 2 s. A standstill of a second is no loss yet."""
 ALONE = Patience(15 * NS_PER_S, 2800 * NS_PER_MS, 2800 * NS_PER_MS)
 """Nobody can take over, so there is as much patience as a load may have that must stop within 3 s."""
-OWN = Patience(15 * NS_PER_S, 8 * NS_PER_S, 9 * NS_PER_S)
+OWN = Patience(15 * NS_PER_S, 8 * NS_PER_S, 9 * NS_PER_S, beat_ns=NS_PER_S)
 """The controller's children on this machine: they die with it, and it hears at once when they die."""
 
 

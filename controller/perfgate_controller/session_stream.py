@@ -125,7 +125,7 @@ class SessionStream:
                 await self._call(pb.Command(hello=hello))
         except TimeoutError:
             who = str(last[-1]) if last else "it does not answer"
-            raise FleetError(f"agent {self.name} was not free within {wait_s:g} s: {who}") from None
+            raise FleetError(f"agent {self.name} was not free within {wait_s:.1f} s: {who}") from None
         self.heard_ns = time.monotonic_ns()
         self._tending.append(asyncio.create_task(self._watch()))
         await self.measure_clock()

@@ -59,10 +59,9 @@ class SharedLoad:
         self._losses: list[Loss] = []
 
     async def run(self) -> list[LoadResult]:
-        """Cancelling it ends the load; what was measured until then still arrives. Raises FleetError when an agent is lost
-        and nobody can take over."""
+        """After `prepare`. Cancelling it ends the load; what was measured until then still arrives. Raises FleetError when an
+        agent is lost and nobody can take over."""
         try:
-            await self._prepare()
             await self._start()
             results = await self._finish()
             self._tell_start()
@@ -73,7 +72,8 @@ class SharedLoad:
         finally:
             self._story.losses += await asyncio.to_thread(lambda: [self._counted(loss) for loss in self._losses])
 
-    async def _prepare(self) -> None:
+    async def prepare(self) -> None:
+        """Everything before the start. Raises FleetError for an agent that is lost, or refuses."""
         order, shares = self._order, share_lanes(LANES, [capacity(link) for link in self._links])
         await at_once(
             link.prepare_load(
