@@ -24,6 +24,7 @@ from perfgate.dataset import Dataset, build_dataset, node_id, stored_id
 from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import Outcome
 from perfgate.targets.adapter import Adapter, make_adapter
+from perfgate.targets.engram import EngramAdapter
 from perfgate.targets.load import load_target, target_from_json
 from perfgate.targets.model import Target
 
@@ -225,3 +226,20 @@ def test_no_reply_makes_the_judge_fail(adapter: Adapter, body: bytes, operation:
 def test_a_count_is_a_number_or_a_ValueError(adapter: Adapter, body: bytes, status: int) -> None:
     with contextlib.suppress(ValueError):
         assert isinstance(adapter.read_count(status, body), int)
+
+
+def test_memories_that_are_all_there_but_in_the_wrong_space_are_not_a_count(tmp_path: Path) -> None:
+    """Seven nodes dealt out over three spaces are 3, 2 and 2."""
+    three = build_dataset(scenario(num_nodes=7, dim=8, memory_spaces=3), 3, tmp_path, store_pool=3, num_queries=7)
+    one = EngramAdapter(EMBEDDED, three, "h", 1)
+
+    def held(*counts: int) -> bytes:
+        names = [one._name(number) for number in range(3)]
+        return orjson.dumps(
+            {"spaces": [{"space": name, "memories": count} for name, count in zip(names, counts, strict=True)]}
+        )
+
+    assert one.read_count(200, held(3, 2, 2)) == 7
+    assert one.read_count(200, held(2, 1, 0)) == 3  # not loaded yet
+    with pytest.raises(ValueError, match="-1 holds 3 memories instead of 2"):
+        one.read_count(200, held(3, 3, 1))

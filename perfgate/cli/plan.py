@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -181,7 +182,7 @@ def render(plan: Plan, counts: Counts, outlook: Outlook, note: str = "") -> list
         ("A run", [f"{format_duration(plan.duration_ns)} of load, after starting and loading the store"]),
         ("A gate", [*describe(outlook), *([note] if note else [])]),
     ]
-    lines = [scenario.name, *([f"  {scenario.description}"] if scenario.description else []), ""]
+    lines = [scenario.name, *textwrap.wrap(scenario.description, 100, initial_indent="  ", subsequent_indent="  "), ""]
     for title, rows in sections:
         lines += [f"{title if number == 0 else '':<10} {row}".rstrip() for number, row in enumerate(rows)]
     return lines
@@ -241,12 +242,21 @@ def _operations(plan: Plan, counts: Counts) -> list[str]:
 
 
 def _changes(plan: Plan) -> list[str]:
-    """What the counts do not show: weights that change, recalls that follow stores."""
+    """What the counts do not show: weights that change, memory spaces, hot keys, recalls that follow stores."""
     from perfgate.units import format_duration, format_percent
 
     mix, correlation, rows = plan.scenario.mix, plan.scenario.correlation, []
     if mix is not None and len(mix.stages) > 1:
         rows.append(f"  weights change {len(mix.stages)} times a day, which takes {format_duration(mix.day_ns)}")
+    if (spaces := plan.scenario.spaces) is not None:
+        most, least = format_percent(max(spaces.shares)), format_percent(min(spaces.shares))
+        rows.append(f"  {spaces.count:,} memory spaces, of which the busiest is asked {most} and the quietest {least}")
+    if (neighbour := plan.scenario.neighbour) is not None:
+        rows.append(
+            f"  space {neighbour.space} is asked {neighbour.factor:g} times as much by perfgate neighbour alone"
+        )
+    if plan.scenario.key_exponent:
+        rows.append(f"  what is asked for follows a Zipf law of exponent {plan.scenario.key_exponent:g}")
     if correlation is not None:
         share, delay = format_percent(correlation.store_to_recall_prob), format_duration(correlation.delay_ns)
         rows.append(f"  {share} of the stores are followed by a recall of the same memory after {delay}")

@@ -80,11 +80,20 @@ class EngramAdapter:
         if status != 200:
             raise ValueError(f"status {status}: {shorten(body)}")
         try:
-            names = {self._name(number) for number in range(self._dataset.spaces)}
             spaces = orjson.loads(body)["spaces"]
-            return sum(int(space["memories"]) for space in spaces if space.get("space", self._space) in names)
+            held = {str(space.get("space", self._space)): int(space["memories"]) for space in spaces}
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no count in {shorten(body)}") from error
+        return self._checked_sum([held.get(self._name(number), 0) for number in range(self._dataset.spaces)])
+
+    def _checked_sum(self, held: list[int]) -> int:
+        """Raises ValueError where all memories are there, but not each where it belongs."""
+        data, total = self._dataset, sum(held)
+        due = [(data.num_nodes - 1 - number) // data.spaces + 1 for number in range(data.spaces)]
+        wrong = next((number for number in range(data.spaces) if held[number] != due[number]), None)
+        if total == data.num_nodes and wrong is not None:
+            raise ValueError(f"memory space {self._name(wrong)} holds {held[wrong]} memories instead of {due[wrong]}")
+        return total
 
     def alive_request(self) -> bytes:
         return self._get(b"/health/alive", b"")
