@@ -83,7 +83,9 @@ async def test_what_is_sent_twice_or_left_out_when_an_agent_is_lost_and_comes_ba
     assert all(result.difference == "" for result in results)
     assert len(indices) == len(set(indices)), "a request was sent twice"
     check_what_is_missing(indices, list(losses.values()))
-    assert sum(one.due for one in heard) <= len(indices), "nothing that came in was invented"
+    planned = len(plan().window(range(LANES), 0, round(SECONDS * NS_PER_S)))
+    assert sum(one.due for one in heard) + sum(loss.unknown for loss in losses.values()) == planned
+    assert sum(one.sent for one in heard) <= len(indices), "nothing that came in was invented"
 
 
 def check_what_is_missing(indices: list[int], losses: list[Loss]) -> None:

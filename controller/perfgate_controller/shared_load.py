@@ -20,7 +20,7 @@ from perfgate.plan import LANES, Plan, share_lanes
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
-from perfgate.units import NS_PER_MS
+from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate_controller.fleet_story import FleetStory, Loss, Start
 from perfgate_controller.link import AgentLink
 from perfgate_controller.load_part import LoadPart, LoadResult
@@ -30,6 +30,7 @@ T = TypeVar("T")
 START_DELAY_NS = 150 * NS_PER_MS
 """From the last agent's being ready to the common start, beside the longest way there: for the order to arrive everywhere."""
 END_S = 2.5
+COUNTED_MOST_NS = 300 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +133,28 @@ class SharedLoad:
         self._story.tell(str(self._losses[-1]))
 
     def _counted(self, loss: Loss) -> Loss:
-        """With the number of requests that nobody knows of."""
-        link = next(link for link in self._links if link.name == loss.agent)
-        until_ns = self._order.end_ns if loss.resumed_ns is None else min(loss.resumed_ns, self._order.end_ns)
-        if link.part is None:
-            return loss
-        since_ns = link.part.received_ns
+        """With the number of requests that nobody knows of: what it had to send until others did, without what came in. Of
+        a long load only since what came in last."""
+        parts = {link.name: link.part for link in self._links if link.part is not None}
+        part, end_ns = parts[loss.agent], self._order.end_ns
+        resumed = {lane: parts[agent].lanes[lane] for agent, lanes in loss.taken.items() for lane in lanes}
+        long = min(loss.resumed_ns or end_ns, end_ns) > COUNTED_MOST_NS
+        windows: dict[tuple[int, int], list[int]] = {}
+        for lane, since_ns in part.lanes.items():
+            window = (part.received_ns if long else since_ns, min(resumed.get(lane, end_ns), end_ns))
+            windows.setdefault(window, []).append(lane)
+        planned = sum(self._planned(lanes, *window) for window, lanes in windows.items())
+        return replace(loss, unknown=planned if long else planned - part.counts.due)
+
+    def _planned(self, lanes: Sequence[int], since_ns: int, until_ns: int) -> int:
+        """Requests of these lanes that are due from since_ns until until_ns of the run's clock."""
         plan, count = Plan(self._order.scenario, self._order.seed), 0
         for segment in self._order.segments:
             shift = segment.offset_ns - segment.plan_start_ns
             begin, end = max(since_ns, segment.offset_ns), min(until_ns, segment.end_ns)
-            if begin < end:
-                count += len(plan.window(loss.lanes, begin - shift, end - shift))
-        return replace(loss, unknown=count)
+            for start in range(begin, end, NS_PER_S):
+                count += len(plan.window(lanes, start - shift, min(start + NS_PER_S, end) - shift))
+        return count
 
     def _tell_start(self) -> None:
         """Of one agent alone there is nothing to say."""
