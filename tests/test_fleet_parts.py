@@ -17,7 +17,7 @@ from perfgate_agent.outbox import BATCH_BYTES, Outbox
 from perfgate_controller.clock_offset import measure_offset
 from perfgate_controller.fleet_reasons import check_counts, fleet_notes, judge_pair, run_reasons
 from perfgate_controller.fleet_story import FleetStory, Loss, Start
-from perfgate_controller.load_part import LoadPart
+from perfgate_controller.load_part import DEAD_NS, LoadPart
 from perfgate_controller.member import members_of
 
 from perfgate.errors import CountsError, FleetError, InputError, StartError
@@ -253,3 +253,13 @@ def test_a_host_that_a_launcher_starts_needs_no_address_until_it_is_dialled(tmp_
     assert fleet.launcher_of(fleet.hosts[0]) == {"kind": "ssh", "user": "root"}
     with pytest.raises(InputError, match="perfgate fleet up"):
         members_of(fleet)
+
+
+async def test_a_process_that_has_died_sends_nothing_until_its_permit_would_have_ended() -> None:
+    part = LoadPart(1, [0])
+    part.start_ns = 1_000
+    part.renew(heard_ns=5_000, lease_ns=10**12)
+    part.die(now_ns=6_000)
+    assert part.permit_ns == 5_000 + DEAD_NS
+    part.die(now_ns=10**15)
+    assert part.permit_ns == 5_000 + DEAD_NS, "a permit that has been used for handing over never grows again"

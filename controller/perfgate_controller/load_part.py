@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
+from perfgate.units import NS_PER_MS
+
+DEAD_NS = 100 * NS_PER_MS
+"""From the end of a process until its death is known, at most, on one machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,10 @@ class LoadPart:
         """The permit that goes with an agent heard at heard_ns (controller's clock)."""
         self.permit_ns = max(self.permit_ns, heard_ns - self.start_ns + lease_ns)
         return self.permit_ns
+
+    def die(self, now_ns: int) -> None:
+        """The agent's process is no more, and what it had made ready is not sent any more."""
+        self.permit_ns = min(self.permit_ns, max(0, now_ns - self.start_ns) + DEAD_NS)
 
     def take(self, interval: Interval) -> None:
         """Count what has come in."""

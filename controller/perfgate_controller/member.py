@@ -14,19 +14,20 @@ from perfgate.units import NS_PER_MS, NS_PER_S
 class Patience:
     """With agents that fall silent. idle_ns: while no load runs. load_ns: while one does; then it is lost. lease_ns: so long
     after it was heard last an agent sends what is due, and nobody else may send that. beat_ns: from one heartbeat to the
-    next."""
+    next. sure: the end of its stream can only be the end of its process, so that what it may send ends with it."""
 
     idle_ns: int
     load_ns: int
     lease_ns: int
     beat_ns: int = 200 * NS_PER_MS
+    sure: bool = False
 
 
 SHARED = Patience(15 * NS_PER_S, 1300 * NS_PER_MS, 1800 * NS_PER_MS)
 """Several agents load: what a lost one leaves is taken over within 2 s. A standstill of a second is no loss yet."""
 ALONE = Patience(15 * NS_PER_S, 2800 * NS_PER_MS, 2800 * NS_PER_MS)
 """Nobody can take over, so there is as much patience as a load may have that must stop within 3 s."""
-OWN = Patience(15 * NS_PER_S, 8 * NS_PER_S, 9 * NS_PER_S, beat_ns=NS_PER_S)
+OWN = Patience(15 * NS_PER_S, 8 * NS_PER_S, 9 * NS_PER_S, beat_ns=NS_PER_S, sure=True)
 """The controller's children on this machine: they die with it, and it hears at once when they die."""
 
 

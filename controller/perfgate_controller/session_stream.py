@@ -211,10 +211,18 @@ class SessionStream:
                 self._take(event)
         except grpc.aio.AioRpcError as error:
             reason = f"{error.code().name.lower()}: {error.details()}"
+            self._end_part()
         except Exception as error:  # of an agent that is broken or hostile: nobody may wait for it for ever
             reason = f"it said what cannot be understood ({type(error).__name__}: {error}); is it the same perfgate?"
             self._stream.cancel()
+        else:
+            self._end_part()
         self._lose(reason)
+
+    def _end_part(self) -> None:
+        """The stream has ended, and with it, where that is sure, all that its agent would have sent."""
+        if self._lost is None and self.part is not None and self.patience.sure:
+            self.part.die(time.monotonic_ns())
 
     def _take(self, event: pb.Event) -> None:
         if event.WhichOneof("event") == "queued":
