@@ -25,6 +25,9 @@ MARGIN = 0.01
 """What counts as a disturbance, unless scenario, policy or command line say otherwise."""
 QUESTION = "noisy neighbour"
 POWER = 0.80
+EACH = 0.95
+"""Of each operation's quantile, not to lie over the margin by chance."""
+_LATENCY = ("p50", "p95", "p99")
 
 
 def check(scenario: Scenario, policy: Policy) -> None:
@@ -70,16 +73,19 @@ def pairs_needed(comparison: Comparison, power: float = POWER) -> int | None:
 
     A PASS needs estimate + z(1 - alpha_pass) · se below the margin. If nothing moved, the estimate lies below z(power) · se
     with that probability, so se must shrink to log(1 + margin) / (z(1 - alpha_pass) + z(power)), and it does with the root
-    of the pairs. The mean over operations has the margin, each operation by itself margin x operation_margin_factor.
+    of the pairs. The mean over operations has the margin, each operation by itself margin x operation_margin_factor. And no
+    estimate of an operation's quantile may lie over the margin: z(0.95) · se below it.
     """
     policy, normal = comparison.policy, NormalDist()
-    reach = normal.inv_cdf(1 - policy.alpha_pass) + normal.inv_cdf(power)
-    needed = [
-        comparison.pairs * (reach * effect.se / math.log1p(effect.margin)) ** 2
-        for effect in comparison.effects
-        if effect.primary and math.isfinite(effect.se) and effect.se > 0
+    sure = normal.inv_cdf(1 - policy.alpha_pass) + normal.inv_cdf(power)
+    known = [effect for effect in comparison.effects if effect.statistic in _LATENCY and 0 < effect.se < math.inf]
+    reaches = [sure * effect.se / math.log1p(effect.margin) for effect in known if effect.primary]
+    reaches += [
+        normal.inv_cdf(EACH) * effect.se / math.log1p(policy.margin_at(effect.base_ns))
+        for effect in known
+        if effect.operation
     ]
-    return max(policy.pass_from, math.ceil(max(needed))) if needed else None
+    return max(policy.pass_from, math.ceil(comparison.pairs * max(reaches) ** 2)) if reaches else None
 
 
 def explained(comparison: Comparison, one_process: bool = False) -> Comparison:
