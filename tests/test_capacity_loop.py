@@ -133,6 +133,7 @@ def hunt(directory: Path, cache: Path, *more: str) -> Any:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_store_that_answers_150_a_second_is_never_said_to_hold_twice_as_much(tmp_path: Path, cache: Path) -> None:
     """Of what it does hold the host has a say, so little is claimed: three trials that begin above it."""
     done = hunt(
@@ -147,6 +148,7 @@ def test_a_store_that_answers_150_a_second_is_never_said_to_hold_twice_as_much(t
 
 
 def test_a_limit_must_be_given(tmp_path: Path, cache: Path) -> None:
+    """Before anything is started."""
     done = hunt(tmp_path, cache)
     assert done.returncode == 3
     assert "give --p99 20ms" in done.stderr

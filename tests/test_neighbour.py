@@ -152,6 +152,7 @@ def test_a_store_whose_line_all_spaces_wait_in_is_blocked(tmp_path: Path, cache:
     assert "The noisy neighbour disturbs the others" in " ".join(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_what_the_others_saw_is_in_the_record_and_an_ordinary_run_has_no_neighbour(tmp_path: Path, cache: Path) -> None:
     """The margin is 90 %: what a test's host can resolve."""
     done = ask(tmp_path, cache, "default", "--looks", "3", "--one-process")

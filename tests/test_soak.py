@@ -276,8 +276,8 @@ def soak(directory: Path, cache: Path, seconds: int, every: int, variant: str) -
     return done, json.loads((directory / "out" / "checkpoint.json").read_text())
 
 
-def test_a_store_that_leaks_20_mb_a_second_is_caught_in_nine_seconds(tmp_path: Path, cache: Path) -> None:
-    done, made = soak(tmp_path, cache, 9, 1, "leaking")
+def test_a_store_that_leaks_20_mb_a_second_is_caught_in_seven_seconds(tmp_path: Path, cache: Path) -> None:
+    done, made = soak(tmp_path, cache, 7, 1, "leaking")
     assert done.returncode in (1, 3), done.stdout + done.stderr  # 3: the host made the generator late
     memory = next(one for one in made["findings"] if one["what"] == "memory")
     assert memory["motion"] == "rises"
