@@ -20,6 +20,10 @@ OURS = 0
 THROUGHPUT = "throughput"
 PRECISION_LEVEL = 0.05
 LEAST_ROUNDS = 3
+STOPPING = 0.5
+"""Rounds end as soon as they seem precise, which is sooner where their spread looks small by chance: an interval of 95 % then
+covers the truth in 91 to 96 % (simulated: normal rounds of sd 2 to 10 %, 6 to 20 of them). With half of the error it is 95 to
+98 %."""
 
 Floats = NDArray[np.float64]
 
@@ -107,7 +111,8 @@ def _theta(
     if there.sum() < LEAST_ROUNDS:
         return None
     found: Estimate = trimmed_estimate(ratio[there], policy.trim)
-    far = reach((1 - policy.confidence) / 2, found)
+    open_ended = STOPPING if policy.min_rounds < policy.max_rounds else 1.0
+    far = reach(open_ended * (1 - policy.confidence) / 2, found)
     sign = 1 if operation else -1
     our_mean, their_mean = (math.exp(sign * trimmed_mean(part[there], policy.trim)) for part in (ours, theirs))
     return Theta(
