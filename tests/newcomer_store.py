@@ -7,6 +7,7 @@ by a name that the store makes up; with --index N, it can be searched when its i
 from __future__ import annotations
 
 import argparse
+import base64
 import random
 import re
 import secrets
@@ -29,7 +30,7 @@ class Collection:
 
     def put(self, row: dict[str, Any]) -> None:
         place = len(self.rows)
-        self.matrix[place] = row["features"]
+        self.matrix[place] = unpacked(row["features"])
         self.rows.append(row)
         self.places[row["key"]] = place
         for word in set(row["body"].split()):
@@ -83,7 +84,7 @@ class Store:
     async def put(self, request: web.Request) -> web.Response:
         collection, rows = self.collection(request), (await request.json())["rows"]
         for row in rows:
-            if not isinstance(row["key"], int) or len(row["features"]) != collection.width:
+            if not isinstance(row["key"], int) or len(unpacked(row["features"])) != collection.width:
                 return web.json_response({"fault": {"reason": "key or width"}}, status=418)
             collection.put(row)
         return web.json_response({"took": len(rows)}, status=207)
@@ -95,9 +96,10 @@ class Store:
         if self.chance.random() < self.fail:
             return web.json_response({"fault": {"reason": "told to"}})  # 200 all the same
         if "features" in asked:
-            if len(asked["features"]) != collection.width:
+            features = unpacked(asked["features"])
+            if len(features) != collection.width:
                 return web.json_response({"fault": {"reason": "width"}}, status=418)
-            found = collection.near(asked["features"], asked["top"])
+            found = collection.near(features, asked["top"])
         else:
             found = collection.match(re.findall(r"\w+", asked["words"]), asked["top"])
         rows = [{"row": {"meta": {"key": collection.rows[place]["key"]}}, "far": far} for place, far in found]
@@ -112,6 +114,11 @@ class Store:
 
     async def ready(self, request: web.Request) -> web.Response:
         return web.Response(status=204)
+
+
+def unpacked(features: list[float] | str) -> list[float]:
+    """Numbers, or the base64 of their little-endian float32."""
+    return features if isinstance(features, list) else np.frombuffer(base64.b64decode(features), "<f4").tolist()
 
 
 def main() -> None:

@@ -36,6 +36,16 @@ def test_a_reply_of_another_form_is_an_error_that_names_the_path(path: str) -> N
         compile_path(path).find(REPLY)
 
 
+@pytest.mark.parametrize(("path", "found"), [
+    ("[*].result.errors", ["full"]), ("[*].id", [1, 3]), ("errors", []), ("[1].result.errors[*]", []), ("[*].id.deep", []),
+])  # fmt: skip
+def test_a_lenient_path_passes_over_what_has_another_form(path: str, found: list[Any]) -> None:
+    """As the reply to a bulk load, of which some items went wrong."""
+    reply = [{"id": 1}, {"result": {"errors": "full"}}, None, [], {"id": 3, "result": {}}]
+    assert compile_path(path).find(reply, lenient=True) == found
+    assert compile_path("hits[*].id").find({"hits": [{}, {"id": 2}]}, lenient=True) == [2]
+
+
 @pytest.mark.parametrize("path", ["", ".", ".a", "a.", "a..b", "a[", "a[x]", "a[*", "a b", 'a["x]', "a[1.5]", "$a"])
 def test_what_is_no_path_is_refused_with_an_example(path: str) -> None:
     with pytest.raises(ValueError, match="a path like result"):

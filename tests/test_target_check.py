@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -165,9 +166,18 @@ def two_ports(*arguments: str, start_s: float = 30) -> Target:
 
 
 async def test_a_second_port_is_given_awaited_and_owned(tmp_path: Path, data: Data) -> None:
-    steps = await steps_of(two_ports("--port2", "{port2}"), data, tmp_path)
+    steps = await steps_of(two_ports("--besides", "{port2}"), data, tmp_path)
     assert steps["start"].state is State.OK
     assert " and port " in steps["start"].text
+
+
+async def test_so_are_third_and_further_ones(tmp_path: Path, data: Data) -> None:
+    given = two_ports("--besides", "{port2}", "--besides", "{port3}", "--besides", "{port4}")
+    text = (await steps_of(given, data, tmp_path))["start"].text
+    assert len(set(re.findall(r"\d{4,5}(?=[, ])", text.partition(" on port ")[2].partition("owned")[0]))) == 4, text
+    silent = two_ports("--besides", "{port2}", "--unused={port3}", start_s=1.5)
+    steps = await steps_of(silent, data, tmp_path / "silent")
+    assert "nobody listens on {port3}" in steps["start"].text
 
 
 async def test_a_second_port_that_nobody_listens_on_is_named(tmp_path: Path, data: Data) -> None:

@@ -1,4 +1,4 @@
-"""A server that answers on --port and listens on --port2 as well, unless it is 0."""
+"""A server that answers on --port and listens on each --besides as well."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Handler(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int)
-    parser.add_argument("--port2", type=int, default=0)
+    parser.add_argument("--besides", type=int, action="append", default=[])
     given, _ = parser.parse_known_args()
-    second = socket.create_server(("127.0.0.1", given.port2)) if given.port2 else None
+    others = [socket.create_server(("127.0.0.1", port)) for port in given.besides]
     ThreadingHTTPServer(("127.0.0.1", given.port), Handler).serve_forever()

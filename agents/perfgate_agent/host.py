@@ -15,7 +15,7 @@ from perfgate.dataset import Dataset
 from perfgate.errors import TargetError
 from perfgate.scenario.model import Scenario
 from perfgate.targets.adapter import Adapter, make_adapter
-from perfgate.targets.model import HostSpec, Target
+from perfgate.targets.model import MOST_PORTS, HostSpec, Target
 from perfgate_agent.ask import ask
 from perfgate_agent.configuration import AgentConfiguration, share_cpus
 from perfgate_agent.loader import load_nodes
@@ -76,10 +76,10 @@ class Build:
         return any("{host}" in word for word in words)
 
     @property
-    def second_port(self) -> bool:
-        """Whether it is told to listen on a second port."""
-        words = (*self.spec.command, *self.arguments, *self.spec.environment.values())
-        return any("{port2}" in word for word in words)
+    def further_ports(self) -> int:
+        """On how many ports it is told to listen besides the first."""
+        words = " ".join((*self.spec.command, *self.arguments, *self.spec.environment.values()))
+        return max((number - 1 for number in range(2, MOST_PORTS + 1) if f"{{port{number}}}" in words), default=0)
 
     def adapter(self, address: Address) -> Adapter:
         return make_adapter(self.target, self.dataset, address.host, address.port)
@@ -146,7 +146,7 @@ class Host:
         process.check_owner()
         return handle, process
 
-    async def _launch(self, build: Build, port: tuple[int, int], cpus: tuple[int, ...]) -> tuple[int, StoreProcess]:
+    async def _launch(self, build: Build, port: tuple[int, ...], cpus: tuple[int, ...]) -> tuple[int, StoreProcess]:
         handle = next(self._handles)
         place = self._directory / f"process-{handle}"
         data = await self._data_for(build, place / "data")
@@ -183,15 +183,15 @@ class Host:
             self._sockets.cleanup()
 
     async def _start(
-        self, build: Build, data: Path, ports: tuple[int, int], log: Path, handle: int, cpus: tuple[int, ...]
+        self, build: Build, data: Path, ports: tuple[int, ...], log: Path, handle: int, cpus: tuple[int, ...]
     ) -> StoreProcess:
-        port, port2 = ports
+        port, *besides = ports
         address = self._address(build, port, handle)
-        about = (address, data, build.scenario.data.embedding_dim, build.artifact, port2)
+        about = (address, data, build.scenario.data.embedding_dim, build.artifact, besides)
         command = fill_command((*build.spec.command, *build.arguments), *about)
         names, values = build.spec.environment.keys(), build.spec.environment.values()
         environment = dict(zip(names, fill_command(list(values), *about), strict=True))
-        start = Start(command, build.spec, address, data, log, cpus, port2)
+        start = Start(command, build.spec, address, data, log, cpus, tuple(besides))
         process = await start_process(start, environment)
         self.processes[handle] = process
         try:
@@ -213,12 +213,13 @@ class Host:
         """Where other machines can load it, if the owner of this one has said where and the store can be told."""
         return self._configuration.stores_listen if build.takes_host and self._configuration.stores_listen else LOOPBACK
 
-    def _ports(self, builds: Sequence[Build]) -> list[tuple[int, int]]:
-        """A free port for each, ascending, and a second one for those that want it, or 0."""
-        count = 2 * len(builds) if any(build.second_port for build in builds) else len(builds)
-        free = free_ports(count, self._listen(builds[0]))
-        seconds = iter(free[len(builds) :])
-        return [(port, next(seconds) if build.second_port else 0) for port, build in zip(free, builds, strict=False)]
+    def _ports(self, builds: Sequence[Build]) -> list[tuple[int, ...]]:
+        """A free port for each, ascending, and the further ones of those that want them."""
+        free = free_ports(sum(1 + build.further_ports for build in builds), self._listen(builds[0]))
+        further = iter(free[len(builds) :])
+        return [
+            (port, *itertools.islice(further, build.further_ports)) for port, build in zip(free, builds, strict=False)
+        ]
 
     async def _data_for(self, build: Build, data: Path) -> Path:
         if not build.spec.copyable:

@@ -37,8 +37,8 @@ class Start:
     data_dir: Path
     log: Path
     cpus: tuple[int, ...]
-    port2: int = 0
-    """Where it is to listen besides, for {port2}; 0: nowhere."""
+    besides: tuple[int, ...] = ()
+    """Where it is to listen besides, for {port2}, {port3}, …"""
 
     @property
     def where(self) -> int | str:
@@ -50,9 +50,19 @@ class Start:
         """The same for messages."""
         return f"socket {self.address.path}" if self.address.path else f"port {self.address.port}"
 
+    @property
+    def named_besides(self) -> list[tuple[int, str]]:
+        """(port, its name in the target file) of each further one."""
+        return [(port, f"port{number}") for number, port in enumerate(self.besides, 2)]
+
 
 def fill_command(
-    command: Sequence[str], address: Address, data_dir: Path, embedding_dim: int, artifact: str = "", port2: int = 0
+    command: Sequence[str],
+    address: Address,
+    data_dir: Path,
+    embedding_dim: int,
+    artifact: str = "",
+    besides: Sequence[int] = (),
 ) -> tuple[str, ...]:
     """Replace the placeholders of a target file. Raises TargetError for one that does not exist, and for {artifact} where
     the variant has none."""
@@ -62,8 +72,7 @@ def fill_command(
     }  # fmt: skip
     if artifact:
         values["artifact"] = artifact
-    if port2:
-        values["port2"] = port2
+    values |= {f"port{number}": port for number, port in enumerate(besides, 2)}
     try:
         return tuple(part.format_map(values) for part in command)
     except (KeyError, ValueError, IndexError) as error:
@@ -140,11 +149,11 @@ class StoreProcess:
         return status < 300
 
     def _listens_besides(self) -> bool:
-        return not self.start.port2 or is_listening(self.start.port2)
+        return all(map(is_listening, self.start.besides))
 
     def _elsewhere(self) -> str:
         """What of its ports says why it is not ready."""
-        told = {self.start.address.port, self.start.port2}
+        told = {self.start.address.port, *self.start.besides}
         others = sorted(listening_ports(descendants(self.pid)) - told)
         if self.start.address.host != LOOPBACK and (hosts := listening_hosts(self.start.address.port)):
             heard = ", ".join(sorted(hosts))
@@ -154,15 +163,15 @@ class StoreProcess:
                 f"it listens on port {', '.join(map(str, others))} instead: it moved on from the port it was told, or "
                 "[host] does not tell it {port}; "
             )
-        if self.start.port2 and not is_listening(self.start.port2):
-            return f"nobody listens on {{port2}} = {self.start.port2}; "
-        return ""
+        silent = (f"{{{name}}} = {port}" for port, name in self.start.named_besides if not is_listening(port))
+        first = next(silent, "")
+        return f"nobody listens on {first}; " if first else ""
 
     def check_owner(self) -> None:
         """Raises TargetError when somebody else listens there: a stale server must not answer for this one."""
         self._check_owner(self.start.where, self.start.place)
-        if self.start.port2:
-            self._check_owner(self.start.port2, f"port {self.start.port2} ({{port2}})")
+        for port, name in self.start.named_besides:
+            self._check_owner(port, f"port {port} ({{{name}}})")
 
     def _check_owner(self, where: int | str, place: str) -> None:
         owners = listeners(where)
@@ -200,7 +209,8 @@ class StoreProcess:
 async def start_process(start: Start, environment: dict[str, str]) -> StoreProcess:
     """Start it in a session of its own, tied to this process's life. Raises TargetError when the port or socket is taken
     or the program is not there."""
-    for where, place in ((start.where, start.place), (start.port2, f"port {start.port2} ({{port2}})")):
+    further = [(port, f"port {port} ({{{name}}})") for port, name in start.named_besides]
+    for where, place in ((start.where, start.place), *further):
         if where and is_listening(where):
             owners = ", ".join(map(str, sorted(listeners(where)))) or "unknown"
             raise TargetError(f"{place} is taken already (pid {owners}): a stale server would answer for the store")

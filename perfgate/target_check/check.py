@@ -71,7 +71,8 @@ async def _started(order: Order, tell: Told) -> None:
 
 
 def _described(process: StoreProcess) -> str:
-    second = f" and port {process.start.port2}" if process.start.port2 else ""
+    besides = process.start.besides
+    second = f" and port{'s' if len(besides) > 1 else ''} {', '.join(map(str, besides))}" if besides else ""
     return f"ready after {process.start_ns / 1e9:.2f} s on {process.start.place}{second}, owned by pid {process.pid}"
 
 

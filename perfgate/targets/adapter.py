@@ -16,6 +16,7 @@ from perfgate.operation import OPERATIONS, Operation
 from perfgate.outcome import Outcome
 from perfgate.requests import Requests
 from perfgate.targets.model import Target
+from perfgate.targets.packaged import packaged_adapter
 from perfgate.targets.protocol import Payload
 from perfgate.targets.registry import ADAPTERS
 
@@ -224,6 +225,8 @@ def encode_each(adapter: Adapter, block: Requests) -> Iterator[bytes]:
 
 def make_adapter(target: Target, dataset: Dataset, host: str, port: int) -> Adapter:
     """The adapter that the target names, for a store that requests name as host:port, or as host where port is 0."""
+    if target.adapter not in ADAPTERS and (found := packaged_adapter(target.adapter)) is not None:
+        return found.make(target, dataset, host, port)
     kind = ADAPTERS[target.adapter]
     factory = getattr(importlib.import_module(kind.module), kind.factory)
     return cast(Adapter, factory(target, dataset, host, port))

@@ -17,6 +17,7 @@ from perfgate.scenario.messages import explain, show, suggest
 from perfgate.targets.http_faults import find_faults
 from perfgate.targets.http_schema import HttpFile, http_requests
 from perfgate.targets.model import BuildSpec, HostSpec, Target, TlsTerms
+from perfgate.targets.packaged import checked_options, packaged_adapter, packaged_names
 from perfgate.targets.pgvector_schema import PgvectorFile
 from perfgate.targets.redis_schema import FalkorDbFile, RedisFile
 from perfgate.targets.registry import ADAPTERS
@@ -55,12 +56,12 @@ def _parse_json(source: str, origin: str) -> dict[str, Any]:
 
 def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
     adapter = document.get("adapter") if isinstance(document, Mapping) else None
-    if isinstance(adapter, str) and adapter not in ADAPTERS:
+    if isinstance(adapter, str) and adapter not in ADAPTERS and packaged_adapter(adapter) is None:
         raise InputError(
             f"{_where(origin, text, 'adapter')}: adapter = {show(adapter)} does not exist: "
-            f"{suggest(adapter, sorted(ADAPTERS))}"
+            f"{suggest(adapter, [*sorted(ADAPTERS), *packaged_names()])}; one of another package must be installed here"
         )
-    form = FORMS[adapter] if isinstance(adapter, str) else TargetFile
+    form = FORMS.get(adapter, TargetFile) if isinstance(adapter, str) else TargetFile
     try:
         checked = form.model_validate(document)
     except ValidationError as error:
@@ -70,7 +71,7 @@ def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
         description=checked.description,
         adapter=checked.adapter,
         operations=_operations(checked, origin, text),
-        options=dict(checked.options) if isinstance(checked.options, dict) else checked.options.model_dump(),
+        options=_options(checked, origin, text),
         host=_host(checked.host) if checked.host else None,
         variants={name: tuple(variant.arguments) for name, variant in checked.variants.items()},
         build=_build(checked.build) if checked.build else None,
@@ -85,9 +86,27 @@ def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
     )
 
 
+def _options(checked: TargetFile, origin: str, text: str) -> Mapping[str, Any]:
+    if checked.adapter in ADAPTERS:
+        return dict(checked.options) if isinstance(checked.options, dict) else checked.options.model_dump()
+    found = packaged_adapter(checked.adapter)
+    assert found is not None
+    try:
+        return checked_options(checked.adapter, found, checked.options)
+    except ValueError as error:
+        raise InputError(f"{_where(origin, text, 'options')}: {error}") from error
+
+
+def _adapter_operations(adapter: str) -> frozenset[Operation]:
+    if adapter in ADAPTERS:
+        return ADAPTERS[adapter].operations
+    found = packaged_adapter(adapter)
+    return found.operations if found is not None else frozenset()
+
+
 def _operations(checked: TargetFile, origin: str, text: str) -> frozenset[Operation]:
     """Those the file names, or all that the adapter has."""
-    has = ADAPTERS[checked.adapter].operations
+    has = _adapter_operations(checked.adapter)
     if isinstance(checked, HttpFile):
         has = frozenset(one for one in has if getattr(checked.requests, one.value) is not None)
         if not has:

@@ -12,12 +12,15 @@ from perfgate.errors import InputError
 from perfgate.operation import Operation
 from perfgate.targets.requests_model import HttpRequests
 
+MOST_PORTS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
     """`[host]`: how a fresh process is run. `command` is an argument list, never a shell line; placeholders {python},
-    {port}, {port2}, {socket}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies) are filled in by
-    the host skill on its own machine. {port2} is for what a store serves beside its HTTP port: it must listen there, too.
+    {port}, {port2} to {port6}, {socket}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies) are
+    filled in by the host skill on its own machine. {port2} and so on are for what a store serves besides: it must listen
+    there, too.
     tls: it speaks TLS on its port; `[tls]` says whom to trust."""
 
     command: tuple[str, ...]

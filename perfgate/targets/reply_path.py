@@ -35,9 +35,10 @@ class ReplyPath:
             return b""
         return b"{" if isinstance(self.steps[0], str) else b"["
 
-    def find(self, reply: Any) -> list[Any]:
-        """What stands there, in order. Raises ValueError where the reply has another form."""
-        if self.usual is not None:
+    def find(self, reply: Any, lenient: bool = False) -> list[Any]:
+        """What stands there, in order. Raises ValueError where the reply has another form; lenient: of another form is
+        then only what is not looked into."""
+        if self.usual is not None and not lenient:
             try:  # in a third of the time; what is unusual goes the long way, which has the words for it
                 before, after = self.usual
                 items = reply
@@ -50,8 +51,11 @@ class ReplyPath:
         found, inside = [reply], False
         for step in self.steps:
             found = [value for value in found if value is not None] if not inside else found
+            if lenient:
+                wanted = dict if isinstance(step, str) else list
+                found = [value for value in found if type(value) is wanted]
             if isinstance(step, str):
-                found = self._keys(found, step, inside)
+                found = self._keys(found, step, inside and not lenient)
             elif isinstance(step, int):
                 found = [value[step] for value in self._lists(found) if -len(value) <= step < len(value)]
             else:

@@ -1,0 +1,1 @@
+"""An example: an adapter of perfgate in a package of its own."""
