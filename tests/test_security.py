@@ -120,6 +120,34 @@ async def test_an_observer_may_ask_for_the_state_but_hold_nothing(agent: str, ce
     async with make_channel(agent, certified.observer) as channel:
         described = await rpc.AgentStub(channel).Describe(pb.DescribeRequest(protocol=PROTOCOL))
         assert described.name == "perf-1"
+        assert (await rpc.AgentStub(channel).ReadClock(pb.ClockProbe())).monotonic_ns > 0
+        with pytest.raises(grpc.aio.AioRpcError, match="controller is needed for this"):
+            await rpc.AgentStub(channel).Examine(pb.ExamineRequest())
+        with pytest.raises(grpc.aio.AioRpcError, match="controller is needed for this"):
+            [part async for part in rpc.AgentStub(channel).Salvage(pb.SalvageRequest(token="x"))]
+
+
+async def test_an_examination_connects_to_nothing_that_the_agent_may_not_load(
+    certified: Certified, tmp_path: Path
+) -> None:
+    connected = 0
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connected
+        connected += 1
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    allowed = AllowedAddresses.parse([f"127.0.0.1:{port + 1}"], "load.addresses")
+    configuration = configured(tmp_path / "a", certified.agent, allowed=allowed)
+    async with serving_agent(configuration) as (address, _), make_channel(address, certified.controller) as channel:
+        wanted = [pb.Address(host="127.0.0.1", port=port), pb.Address(path="/run/docker.sock")] * 20
+        seen = await rpc.AgentStub(channel).Examine(pb.ExamineRequest(targets=wanted))
+    server.close()
+    assert len(seen.targets) == 8
+    assert all("may not load" in one.problem for one in seen.targets)
+    assert connected == 0
 
 
 async def test_an_agents_certificate_opens_no_agent(agent: str, certified: Certified) -> None:
@@ -290,6 +318,9 @@ async def _flood(call: object, count: int) -> None:
 RPCS = {
     "/perfgate.wire.v1.Agent/Describe": False,
     "/perfgate.wire.v1.Agent/Session": True,
+    "/perfgate.wire.v1.Agent/ReadClock": False,
+    "/perfgate.wire.v1.Agent/Examine": False,
+    "/perfgate.wire.v1.Agent/Salvage": False,
     "/grpc.health.v1.Health/Check": False,
     "/perfgate.wire.v1.Agent/Shutdown": False,
 }

@@ -52,6 +52,7 @@ async def test_a_store_that_is_told_where_listens_where_its_hosts_owner_says(tmp
             await fleet.load(scenario, 1, host.target("embedded"), {Arm.BASE: loopback}, [])
 
 
+@pytest.mark.slow
 async def test_a_store_that_listens_on_another_address_is_not_taken_for_the_one_that_was_started(
     tmp_path: Path,
 ) -> None:

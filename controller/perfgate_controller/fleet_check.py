@@ -96,7 +96,7 @@ async def _look(host: FleetHost, tls: TlsFiles | None, targets: Sequence[Address
         return AgentState(host, spoils=("it has no address yet: perfgate fleet up starts its agent",))
     link = AgentLink(Member(host.address, tls_name=host.tls_name), tls)
     try:
-        found = _Found(link, await link.describe())
+        found = _Found(link, await link.describe(wait=False))
         return await _examine(host, found, targets)
     except PerfgateError as error:
         return AgentState(host, spoils=(str(error),))

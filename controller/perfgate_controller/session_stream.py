@@ -79,15 +79,15 @@ class SessionStream:
         await self.describe()
         await self.hold(controller, run)
 
-    async def describe(self) -> pb.Description:
-        """Dial, and compare versions; takes no lease. Raises FleetError."""
+    async def describe(self, wait: bool = True) -> pb.Description:
+        """Dial, and compare versions; takes no lease. wait: for an agent that is still starting. Raises FleetError."""
         if self._tls is not None:
             self.warning = (await greet(self.address, self._tls, self.member.tls_name)).warning
         self._channel = make_channel(self.address, self._tls, self.member.tls_name)
         self._stub = rpc.AgentStub(self._channel)  # type: ignore[no-untyped-call]
         try:
             described: pb.Description = await self._stub.Describe(
-                pb.DescribeRequest(protocol=version.PROTOCOL), timeout=self.dial_s, wait_for_ready=True
+                pb.DescribeRequest(protocol=version.PROTOCOL), timeout=self.dial_s, wait_for_ready=wait
             )
         except grpc.aio.AioRpcError as error:
             await self._channel.close()

@@ -90,7 +90,7 @@ async def _reach(links: list[AgentLink]) -> list[AgentLink]:
     """Those that answer; the others are named."""
     from perfgate.errors import FleetError
 
-    answers = await asyncio.gather(*(link.describe() for link in links), return_exceptions=True)
+    answers = await asyncio.gather(*(link.describe(wait=False) for link in links), return_exceptions=True)
     reached = []
     for link, answer in zip(links, answers, strict=True):
         if isinstance(answer, FleetError):
