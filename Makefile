@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test test-slow test-stores fuzz bench bench-memory performance-baseline lint proto lock clean
+.PHONY: help setup demo test test-slow test-stores fuzz faults bench bench-memory performance-baseline lint proto lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ test-stores: setup ## one suite for every real store that scripts/stores.sh has 
 fuzz: setup ## the reply parsers under sanitizers and atheris (FUZZ_SECONDS=60 each)
 	@$(PY) -m pip install -q --disable-pip-version-check --root-user-action=ignore 'atheris>=2.3' || echo "atheris cannot be had here: without it"
 	@$(PY) -m pytest -m fuzz -s
+
+faults: setup ## every fault for real, between network namespaces, into docs/faults.md (needs root; ARGS="agent-kill cut-5")
+	@$(PY) -m benchmarks.faults --docs docs/faults.md $(ARGS)
 
 bench: setup ## beside other load generators, into docs/performance.md (ARGS=--quick for less; scripts/peers.sh first)
 	@$(PY) -m benchmarks.speed --docs docs/performance.md $(ARGS)

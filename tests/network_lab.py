@@ -12,12 +12,16 @@ from benchmarks.faults.lab import Lab, lab
 from benchmarks.faults.network import NotHere, check
 
 
-@contextlib.contextmanager
-def lab_or_skip(directory: Path, *hosts: str) -> Iterator[Lab]:
-    """As `lab`."""
+def check_or_skip() -> None:
     try:
         check()
     except NotHere as error:
         pytest.skip(f"no hosts of network namespaces: {error}")
+
+
+@contextlib.contextmanager
+def lab_or_skip(directory: Path, *hosts: str) -> Iterator[Lab]:
+    """As `lab`."""
+    check_or_skip()
     with lab(directory, *hosts) as made:
         yield made

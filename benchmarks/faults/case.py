@@ -85,6 +85,7 @@ def _kept(lab: Lab, ended: Ended, agents: Sequence[str], salvage: bool, note: st
     if not salvage:
         return ended.kept, note
     fetched = lab.salvage([name for name in agents if lab.agents[name].process.poll() is None])
+    assert fetched.code == 0 or "keep nothing" in fetched.text, fetched.text
     more = sum(max(0, fetched.kept_of(name) - ended.kept_of(name)) for name in agents)
     words = f"{more} of them fetched by `perfgate fleet salvage`" if more else ""
     return ended.kept + more, "; ".join(filter(None, (note, words)))
