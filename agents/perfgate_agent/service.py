@@ -128,21 +128,21 @@ class AgentService(rpc.AgentServicer):
             await context.write(pb.Event(reply_to=first.id, refused=self._held()))
             return None
         place = self._leases.queue(*who)
+        waiting = asyncio.ensure_future(self._tell_place(place, context))
+        gone = asyncio.ensure_future(incoming.silence(lambda silent_ns: silent_ns > SILENCE_LIMIT_S * NS_PER_S))
+        draining = asyncio.ensure_future(self._draining.wait())
         try:
-            waiting = asyncio.ensure_future(self._tell_place(place, context))
-            gone = asyncio.ensure_future(incoming.silence(lambda silent_ns: silent_ns > SILENCE_LIMIT_S * NS_PER_S))
-            draining = asyncio.ensure_future(self._draining.wait())
             tasks: set[asyncio.Task[Any]] = {waiting, gone, draining, reading}
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in (waiting, gone, draining):
-                task.cancel()
             if place.lease is not None and not reading.done():
-                lease = place.lease
-                place.lease = None  # now it is the session's to give back
+                lease, place.lease = place.lease, None  # now it is the session's to give back
                 return lease
             return None
         finally:
             self._leases.leave(place)
+            for task in (waiting, gone, draining):  # not awaited: what has been leased must not get lost meanwhile
+                task.add_done_callback(lambda done: done.cancelled() or done.exception())
+                task.cancel()
 
     async def _tell_place(self, place: Place, context: Any) -> None:
         """Until its turn has come: how many are before it, and who is served, whenever that changes."""
