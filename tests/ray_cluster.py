@@ -18,7 +18,7 @@ from pathlib import Path
 from cluster import ROOT
 
 PYTHON = Path(os.environ.get("PERFGATE_RAY_PYTHON") or Path.home() / ".cache/perfgate-ray/bin/python")
-HOSTS = ("127.0.0.1", "127.0.0.2")
+HOST = "127.0.0.1"
 MEMORY = str(80 * 1024 * 1024)
 
 
@@ -41,8 +41,8 @@ def ray_cluster(temporary: Path) -> Iterator[str]:
     """Its address. temporary: a short path, since Ray has sockets there."""
     port = _free_port()
     head = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={temporary}")
-    with _node(HOSTS[0], *head), _node(HOSTS[1], f"--address={HOSTS[0]}:{port}"):
-        yield f"{HOSTS[0]}:{port}"
+    with _node(HOST, *head), _node(HOST, f"--address={HOST}:{port}"):
+        yield f"{HOST}:{port}"
 
 
 def perfgate(arguments: list[str], seconds: float = 240, **more: str) -> subprocess.CompletedProcess[str]:
@@ -84,5 +84,5 @@ def _node(host: str, *arguments: str) -> Iterator[None]:
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind((HOSTS[0], 0))
+        probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

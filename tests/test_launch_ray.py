@@ -8,15 +8,18 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from launched import lives, processes_below, write_fleet
 from perfgate_controller.fleet import dial
-from ray_cluster import HOSTS, perfgate, ray_cluster, why_not
+from ray_cluster import perfgate, ray_cluster, why_not
 from secure_agents import Certified
 
 from perfgate.fleet_file import load_fleet
 from perfgate.fleet_file.launched import state_path
+
+TRUSTED = "trusted_network = true\n"
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,31 +34,32 @@ def cluster() -> Iterator[str]:
         yield address
 
 
-def write(cluster: str, directory: Path, names: tuple[str, ...] = ("a", "b"), extra: str = "") -> str:
+def write(cluster: str, directory: Path, names: tuple[str, ...] = ("a", "b"), extra: str = TRUSTED) -> str:
     launcher = f'kind = "ray"\ncluster = "{cluster}"\ncpus = 1\ndirectory = "{directory}/base"\n'
-    launcher += f'targets = ["embedded.toml"]\nready_seconds = 90\n{extra}'
+    launcher += f'targets = ["embedded.toml"]\nready_seconds = 90\ncerts = "{directory}/authority"\n{extra}'
     return str(write_fleet(directory, launcher, dict.fromkeys(names, "")))
 
 
-def addresses(path: str) -> dict[str, str]:
-    state = json.loads(state_path(load_fleet(path)).read_text())
-    return {name: agent["address"] for name, agent in state["agents"].items()}
+def agents_of(path: str) -> dict[str, dict[str, Any]]:
+    """As the state file has them."""
+    found: dict[str, dict[str, Any]] = json.loads(state_path(load_fleet(path)).read_text())["agents"]
+    return found
 
 
 async def test_one_agent_a_node_serves_with_its_certificate_and_ends_with_its_keys(
     cluster: str, tmp_path: Path
 ) -> None:
     certified = Certified(tmp_path / "authority")
-    path = write(cluster, tmp_path, extra=f'certs = "{tmp_path}/authority"\n')
+    path = write(cluster, tmp_path)
     try:
         done = perfgate(["fleet", "up", path])
         assert done.returncode == 0, done.stderr
-        found = addresses(path)
-        assert {address.rpartition(":")[0] for address in found.values()} == set(HOSTS)
-        async with dial(list(found.values()), "run", certified.controller) as fleet:
+        found = agents_of(path)
+        assert len({agent["handle"]["node"] for agent in found.values()}) == 2
+        async with dial([agent["address"] for agent in found.values()], "run", certified.controller) as fleet:
             assert sorted(link.name for link in fleet.links) == ["a", "b"]
         assert perfgate(["fleet", "up", path]).returncode == 0
-        assert addresses(path) == found
+        assert agents_of(path) == found
         status = perfgate(["fleet", "status", path])
         assert status.returncode == 0, status.stdout
         agents = processes_below(tmp_path)
@@ -69,6 +73,7 @@ async def test_one_agent_a_node_serves_with_its_certificate_and_ends_with_its_ke
 
 
 async def test_an_agent_that_is_killed_is_seen(cluster: str, tmp_path: Path) -> None:
+    Certified(tmp_path / "authority")
     path = write(cluster, tmp_path)
     try:
         done = perfgate(["fleet", "up", path])
@@ -83,6 +88,7 @@ async def test_an_agent_that_is_killed_is_seen(cluster: str, tmp_path: Path) -> 
 
 
 async def test_more_agents_than_nodes_are_refused_and_leave_nothing(cluster: str, tmp_path: Path) -> None:
+    Certified(tmp_path / "authority")
     path = write(cluster, tmp_path, ("a", "b", "c"))
     Path(path).write_text(Path(path).read_text().replace("ready_seconds = 90", "ready_seconds = 5"))
     done = perfgate(["fleet", "up", path])
@@ -91,6 +97,23 @@ async def test_more_agents_than_nodes_are_refused_and_leave_nothing(cluster: str
     again = perfgate(["fleet", "up", write(cluster, tmp_path)])  # the room that was asked for is free again
     assert again.returncode == 0, again.stderr
     assert perfgate(["fleet", "down", path]).returncode == 0
+
+
+async def test_no_key_goes_through_a_cluster_that_speaks_plainly_unless_its_network_is_trusted(
+    cluster: str, tmp_path: Path
+) -> None:
+    """Ray's nodes have this machine's own address here, not loopback."""
+    Certified(tmp_path / "authority")
+    path = write(cluster, tmp_path, extra="")
+    done = perfgate(["fleet", "up", path])
+    assert done.returncode == 3
+    assert "a: its key would go to" in done.stderr
+    assert "b: its key would go to" in done.stderr
+    assert list((tmp_path / "base").rglob("key.pem")) == []
+    untrusted = Path(path).read_text()
+    Path(path).write_text(untrusted.replace("certs =", "# certs ="))
+    assert "off loopback an agent needs a certificate" in perfgate(["fleet", "up", path]).stderr
+    assert processes_below(tmp_path) == []
 
 
 async def test_without_a_cluster_that_is_said(tmp_path: Path) -> None:

@@ -77,9 +77,12 @@ def _check_cookie(cookie: int, expected: int) -> None:
 
 def _to_tokens(indices: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Counts in order of the buckets, with a run of n > 1 empty buckets as -n and a single one as 0."""
-    gaps = np.diff(indices, prepend=np.int64(-1)) - 1
-    pairs = np.stack((np.where(gaps > 1, -gaps, 0), counts), axis=1)
-    wanted = np.stack((gaps > 0, np.ones(len(gaps), dtype=np.bool_)), axis=1)
+    gaps = indices.copy()
+    gaps[1:] -= indices[:-1] + 1
+    pairs = np.empty((len(gaps), 2), dtype=np.int64)
+    pairs[:, 0], pairs[:, 1] = np.where(gaps > 1, -gaps, 0), counts
+    wanted = np.ones((len(gaps), 2), dtype=np.bool_)
+    wanted[:, 0] = gaps > 0
     tokens: NDArray[np.int64] = pairs[wanted]
     return tokens
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from ray.util.placement_group import get_placement_group, placement_group, remov
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from perfgate.address import is_loopback
-from perfgate.errors import FleetError, InputError
+from perfgate.errors import FleetError, InputError, PerfgateError
 from perfgate.fleet_file.launcher_schema import RayTable
 from perfgate.trust.files import TlsFiles
 from perfgate_controller.launch.agent_files import Listen, agent_toml, certificate_files, target_files
@@ -30,6 +31,7 @@ from perfgate_controller.launch.ray_node import RayNode
 
 NAMESPACE = "perfgate"
 ANSWER_S = 30.0
+REACH_S = 5.0
 
 
 class RayLauncher:
@@ -44,7 +46,14 @@ class RayLauncher:
             raise InputError(f"{addressed[0]}: leave address away; with kind ray the cluster says which nodes it has")
         with _connected(table.cluster):
             group = await asyncio.to_thread(self._group, agents, table)
-            await each(self._start(group, number, agent, table, certify, record) for number, agent in enumerate(agents))
+            try:
+                await each(
+                    self._start(group, number, agent, table, certify, record) for number, agent in enumerate(agents)
+                )
+            except PerfgateError:
+                if not any(self._actor(agent.name) for agent in agents):
+                    await asyncio.to_thread(self._remove_group)
+                raise
 
     async def status(self, placed: Sequence[Placed]) -> list[Standing]:
         try:
@@ -91,20 +100,27 @@ class RayLauncher:
             "num_cpus": table.cpus, "max_restarts": 0, "scheduling_strategy": place,
         }  # fmt: skip
         actor = ray.remote(RayNode).options(**options).remote(home, table.python or "")
+        try:
+            address, node = await self._agent(actor, agent, table, certify)
+        except PerfgateError:
+            ray.kill(actor)
+            raise
+        record(Placed(agent.name, address, {"cluster": table.cluster, "node": node}))
+
+    async def _agent(self, actor: Any, agent: WantedAgent, table: RayTable, certify: Certify) -> tuple[str, str]:
+        """(address of the agent that the actor has, or has now; the id of its node)."""
         state, detail = await _answer(agent.name, actor.status.remote())
-        host = str(await _answer(agent.name, actor.address.remote()))
-        address = detail.rpartition(" ")[2]
-        if state != "running":
-            tls = certify(agent.name, agent.tls_name or host)
-            _check_way(agent.name, host, tls, table)
-            files = {**_files(agent, host, tls is not None, self._directory), **certificate_files(tls)}
-            address, trouble = await _answer(
-                agent.name, actor.start.remote(files, table.ready_seconds), table.ready_seconds
-            )
-            if trouble:
-                ray.kill(actor)
-                raise FleetError(f"{agent.name}: did not start on {host}: {trouble}")
-        record(Placed(agent.name, str(address), {"cluster": table.cluster}))
+        host, node = map(str, await _answer(agent.name, actor.where.remote()))
+        if state == "running":
+            return str(detail).rpartition(" ")[2], node
+        tls = certify(agent.name, agent.tls_name or host)
+        _check_way(agent.name, host, tls, table)
+        files = {**_files(agent, host, tls is not None, self._directory), **certificate_files(tls)}
+        started = actor.start.remote(files, table.ready_seconds)
+        address, trouble = await _answer(agent.name, started, table.ready_seconds)
+        if trouble:
+            raise FleetError(f"{agent.name}: did not start on {host}: {trouble}")
+        return str(address), node
 
     async def _status(self, placed: Placed) -> Standing:
         actor = self._actor(placed.name)
@@ -142,6 +158,7 @@ class RayLauncher:
 @contextmanager
 def _connected(cluster: str) -> Iterator[None]:
     """Raises FleetError where there is no cluster."""
+    _check_reached(cluster)
     try:
         ray.init(
             address=cluster,
@@ -158,6 +175,19 @@ def _connected(cluster: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reached(cluster: str) -> None:
+    """Ray itself would try for minutes."""
+    host, separator, port = cluster.removeprefix("ray://").rpartition(":")
+    if not separator or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
+    except OSError as error:
+        raise FleetError(
+            f"no Ray cluster at {cluster!r}: {error.strerror or error}; launcher.cluster names one"
+        ) from error
 
 
 async def _answer(name: str, reference: Any, extra_s: float = 0.0) -> Any:

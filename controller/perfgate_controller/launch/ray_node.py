@@ -28,11 +28,11 @@ class RayNode:
         self._process: subprocess.Popen[bytes] | None = None
         self._address = ""
 
-    def address(self) -> str:
-        """Of the node, as others see it."""
+    def where(self) -> tuple[str, str]:
+        """(address of the node as others see it, its id)."""
         import ray
 
-        return str(ray.util.get_node_ip_address())
+        return str(ray.util.get_node_ip_address()), str(ray.get_runtime_context().get_node_id())
 
     def start(self, files: Mapping[str, bytes], wait_s: float) -> tuple[str, str]:
         """(address that it listens on, what went wrong). Keys come here as the argument of a call, and so are in no record
