@@ -92,7 +92,7 @@ def test_every_adapter_has_a_form_and_every_form_an_adapter() -> None:
         (edited("threshold = 0.25", r'space = "a\r\nX: y"'), "must be 1 to 60 letters, digits, '-' and '_'"),
         (edited("[variants.new]", "[variant.new]"), "variant is an unknown key: did you mean variants?"),
         (edited("arguments", "argument"), "variants.new.argument is an unknown key: did you mean arguments?"),
-        (edited("{data_dir}", "{datadir}"), "no placeholder but {python}, {port}, {data_dir}, {embedding_dim}"),
+        (edited("{data_dir}", "{datadir}"), "no placeholder but {python}, {host}, {port}, {data_dir}, {embedding_dim}"),
         (edited("{port}", "{port"), 'x.toml:8: host.command.2 = "{port" must be text with no placeholder but {python}'),
         (edited('["serve", "--port", "{port}"]', '"serve --port 1"'), "host.command = \"serve --port 1\" must be a list"),
         (edited('["serve", "--port", "{port}"]', "[]"), "host.command = [] must be a list of at least 1"),
