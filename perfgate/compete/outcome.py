@@ -151,13 +151,17 @@ def _open(measured: Measurement, one: Standing, policy: CompetePolicy) -> Reason
 
 
 def _kept(measured: Measurement, judged: Sequence[Standing], policy: CompetePolicy) -> Reason:
-    worst = max(judged, key=lambda one: one.loss.upper or -math.inf if one.loss else -math.inf)
+    worst = max(judged, key=_upper)
     assert worst.loss is not None
     text = (
         f"nothing lost beyond the margin of {format_percent(policy.margin)}: the worst is {worst.theta.metric} against "
         f"{_name(measured, worst)}, {_change(worst.loss.loss)}, at most {_change(worst.loss.upper)}"
     )
     return Reason("not_lost", text, metric=worst.theta.metric)
+
+
+def _upper(one: Standing) -> float:
+    return -math.inf if one.loss is None or one.loss.upper is None else one.loss.upper
 
 
 def _waiting(measured: Measurement, waiting: Sequence[Standing], policy: CompetePolicy) -> list[Reason]:
