@@ -303,3 +303,17 @@ def test_recalls_of_rounds_are_kept_in_the_result() -> None:
     turns = document["turns"]
     assert isinstance(turns, list)
     assert turns[0]["readings"][0]["operations"][SEARCH.value]["expected"] == 1_000
+
+
+def test_a_competition_s_directory_is_shown_again_and_ends_as_it_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = measurement([0.2, 0.0])
+    outcome = decide(measured, POLICY, lambda theta: [])
+    (tmp_path / "report.md").write_text("## the report\n")
+    (tmp_path / "result.json").write_text(json.dumps(result(measured, outcome)))
+    assert main(["report", str(tmp_path)]) == 0
+    assert "the report" in capsys.readouterr().out
+    assert main(["report", str(tmp_path), "--format", "json", "--exit-code"]) == 4
+    assert json.loads(capsys.readouterr().out)["kind"] == "competition"
+    assert main(["report", str(tmp_path), "--format", "junit"]) == 3

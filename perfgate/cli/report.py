@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perfgate.gate.comparison import Comparison
@@ -48,15 +48,37 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """0, or with --exit-code what the gate or run ended with. Raises InputError for what is no result."""
     from perfgate.gate.verdict import Word
-    from perfgate.report.directory import read_result
+    from perfgate.report.directory import load_result, read_result
     from perfgate.report.words import exit_code
 
+    data = load_result(args.directory)
+    if isinstance(data, dict) and data.get("kind") == "competition":
+        return _competition(args, data)
     record, comparison = read_result(args.directory)
     show(args.format, record, comparison, args.directory)
     if args.merge and comparison is not None and comparison.verdict.word is Word.INCONCLUSIVE:
         goes_on = (args.on_inconclusive or comparison.policy.inconclusive) == "warn"
         return 0 if goes_on else comparison.verdict.exit_code
     return exit_code(record, comparison) if args.exit_code or args.merge else 0
+
+
+def _competition(args: argparse.Namespace, data: dict[str, Any]) -> int:
+    """Of `perfgate compete`: as it was written then."""
+    from perfgate.errors import InputError
+    from perfgate.report.directory import REPORT
+
+    if args.format == "junit":
+        raise InputError("--format junit: a competition has none; take terminal, markdown or json")
+    try:
+        text = (args.directory / REPORT).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{args.directory / REPORT}: {error.strerror}; restore it, or take --format json") from error
+    if args.format == "json":
+        import json
+
+        text = json.dumps(data, indent=2, allow_nan=False) + "\n"
+    sys.stdout.write(text)
+    return int(data["verdict"]["exit_code"]) if args.exit_code or args.merge else 0
 
 
 def show(how: str, record: RunRecord, comparison: Comparison | None, directory: Path | None) -> None:
