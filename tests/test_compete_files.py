@@ -14,7 +14,7 @@ import pytest
 from compete_values import POLICY, SEARCH, measurement
 from dataset_values import scenario
 
-from perfgate.cli.compete import make_policy, parse_rounds, parse_size
+from perfgate.cli.compete import make_policy, parse_rounds, parse_size, parse_values
 from perfgate.cli.compete_tracked import tracked_document
 from perfgate.cli.main import build_parser, main
 from perfgate.cli.plot_frontier import draw_frontiers
@@ -286,6 +286,14 @@ def test_the_command_line_becomes_a_policy_and_what_is_wrong_is_named() -> None:
             parse_rounds(wrong)
     with pytest.raises(InputError, match="--memory"):
         parse_size("lots")
+    assert parse_values("10,20.5") == (10, 20.5)
+    with pytest.raises(InputError, match="--values"):
+        parse_values("ten")
+    ours = read_entry(str(EMBEDDED), (8, 9))
+    assert ours.search is not None
+    assert ours.search.values == (8, 9)
+    with pytest.raises(InputError, match=r"options\.ef"):
+        read_entry(str(EMBEDDED), (-1,))
 
 
 def test_without_targets_or_sessions_it_says_what_is_missing(

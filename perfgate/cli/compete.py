@@ -44,6 +44,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add("scenario", type=Path, metavar="SCENARIO", nargs="?", help="the scenario file (TOML)")
     add("--targets", nargs="+", default=[], metavar="FILE[:VARIANT]", help="target files, ours first")
     add("--recall", type=float, default=None, metavar="SHARE", help="where latencies are compared (default: 0.95)")
+    add("--values", default=None, metavar="V,…", help="of every search parameter, instead of those of the target files")
     add("--primary", choices=("p50", "p95", "p99"), default=None, help="the quantile that is judged (default: p95)")
     add("--margin", type=float, default=None, metavar="FRACTION", help="what may be lost (default: 0.10)")
     add("--rounds", default=None, metavar="N|N-M", help="how many; from N to M, as the ratios ask for (default: 6-20)")
@@ -129,6 +130,17 @@ def make_policy(arguments: argparse.Namespace) -> CompetePolicy:
     )
     check_policy(policy)
     return policy
+
+
+def parse_values(text: str | None) -> tuple[int | float, ...]:
+    """`10,20,40`; nothing for None. Raises InputError."""
+    if text is None:
+        return ()
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--values {text}: give numbers, as 10,20,40") from error
+    return tuple(int(number) if number.is_integer() else number for number in numbers)
 
 
 def parse_rounds(text: str) -> tuple[int, int]:

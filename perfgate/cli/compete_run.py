@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def compete(arguments: argparse.Namespace, policy: CompetePolicy) -> int:
     """Exit code of the verdict."""
     from perfgate.cli.common import _make_directory
+    from perfgate.cli.compete import parse_values
     from perfgate.compete.contender import make_contenders, read_entry, with_version
     from perfgate.compete.references import read_references
     from perfgate.history.location import find_location
@@ -37,7 +38,8 @@ def compete(arguments: argparse.Namespace, policy: CompetePolicy) -> int:
     scenario = load_scenario(arguments.scenario)
     if arguments.workers < 1:
         raise InputError(f"--workers {arguments.workers}: at least 1 is needed")
-    entries = [read_entry(given) for given in arguments.targets]
+    values = parse_values(arguments.values)
+    entries = [read_entry(given, values) for given in arguments.targets]
     for entry in entries:
         for operation in scenario.weights:
             if operation not in entry.target.operations:

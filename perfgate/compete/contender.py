@@ -16,7 +16,7 @@ from typing import Any
 
 from perfgate.compete.model import Store
 from perfgate.errors import InputError
-from perfgate.targets.facts import About, SearchSpec, about_of, search_of, with_option
+from perfgate.targets.facts import About, SearchSpec, Value, about_of, search_of, with_option
 from perfgate.targets.load import load_target
 from perfgate.targets.model import Target
 
@@ -64,8 +64,9 @@ class Contender:
         return self.targets[value if self.anew else 0].name
 
 
-def read_entry(given: str) -> Entry:
-    """Raises InputError for a file that is no target, a variant that it does not have, a store that cannot be started."""
+def read_entry(given: str, values: tuple[Value, ...] = ()) -> Entry:
+    """values: of the search parameter, instead of those that the file names. Raises InputError for a file that is no target, a
+    variant that it does not have, a store that cannot be started, a value that cannot be."""
     name, _, variant = given.rpartition(":") if not given.endswith((".toml", ".json")) else (given, "", DEFAULT)
     file = Path(name)
     target = load_target(file)
@@ -76,7 +77,12 @@ def read_entry(given: str) -> Entry:
     if variant not in target.variants:
         known = ", ".join(target.variants) or "none"
         raise InputError(f"--targets {given}: {file} has no [variants.{variant}]; it has: {known} (write FILE:VARIANT)")
-    return Entry(file, target, variant, search_of(target), about_of(target))
+    search = search_of(target)
+    if search and values:
+        search = dataclasses.replace(search, values=values)
+        for value in values:
+            with_option(target, search.parameter, value)
+    return Entry(file, target, variant, search, about_of(target))
 
 
 def make_contenders(entries: Sequence[Entry], directory: Path, own_loading: bool) -> tuple[Contender, ...]:

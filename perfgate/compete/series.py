@@ -37,6 +37,7 @@ def series_of(
     parts = [
         scenario_digest, dict(sorted(host.items())), ours.target, theirs.label, theirs.target, theirs.variant, theirs.version,
         theta.metric, policy.recall, policy.measured_ns, policy.memory_bytes,
+        policy.keep_loading,
         policy.p99_limit_ns if theta.operation is None else 0,
     ]  # fmt: skip
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
