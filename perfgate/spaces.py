@@ -41,7 +41,8 @@ class SpaceMix:
     def drawn_keys(self, space: Integers, size: Integers, draw: Floats) -> Integers:
         """Any of the `size` keys that belong to the space. size: at least one a space."""
         own = (size - 1 - space) // self.count + 1
-        return np.minimum((draw * own).astype(np.int64), own - 1) * self.count + space
+        chosen: Integers = np.minimum((draw * own).astype(np.int64), own - 1)
+        return chosen * self.count + space
 
     def walked_keys(self, space: Integers, size: int, index: Integers) -> Integers:
         """The space's keys one after the other, as far as the numbers of its arrivals follow each other."""

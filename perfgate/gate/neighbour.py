@@ -24,6 +24,7 @@ from perfgate.spaces import OTHERS
 MARGIN = 0.01
 """What counts as a disturbance, unless scenario, policy or command line say otherwise."""
 QUESTION = "noisy neighbour"
+MOST_PAIRS = 1_000
 POWER = 0.80
 EACH = 0.95
 """Of each operation's quantile, not to lie over the margin by chance."""
@@ -96,9 +97,10 @@ def explained(comparison: Comparison, one_process: bool = False) -> Comparison:
         f"neighbour; {served}"
     ]
     if comparison.verdict.word is Word.INCONCLUSIVE and (needed := pairs_needed(comparison)) is not None:
+        remedy = f"write --looks {needed}" if needed <= MOST_PAIRS else "which no gate can have: widen the margin"
         notes.append(
             f"at the noise measured here a margin of {100 * comparison.policy.margin:g} % takes about {needed:,} pairs "
-            f"({comparison.pairs} were measured) to be shown four times in five, if nothing moves: write --looks {needed}, "
-            "or measure on a quieter host"
+            f"({comparison.pairs} were measured) to be shown four times in five, if nothing moves: {remedy}, raise the rate "
+            "or [gate] measured_seconds, or measure on a quieter host"
         )
     return dataclasses.replace(comparison, notes=(*notes, *comparison.notes))

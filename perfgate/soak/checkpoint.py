@@ -126,7 +126,8 @@ def _period(data: dict[str, Any]) -> PeriodLine:
 
 
 def _finding(data: dict[str, Any]) -> Finding:
-    line = Drift(**{name: _nan(value) for name, value in data["drift"].items()}) if data["drift"] else None
+    values: dict[str, Any] = {name: _nan(value) for name, value in (data["drift"] or {}).items()}
+    line = Drift(**values) if values else None
     return Finding(**{**data, "drift": line, "motion": Motion(data["motion"])})
 
 
