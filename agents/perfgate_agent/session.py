@@ -21,6 +21,7 @@ from perfgate_agent.host import Build, Host
 from perfgate_agent.lease import Lease
 from perfgate_agent.load import Load
 from perfgate_agent.load_commands import LoadCommands
+from perfgate_agent.no_room import no_room
 from perfgate_agent.outbox import Outbox
 from perfgate_agent.populate import RunningStore, populate
 from perfgate_agent.process import StoreProcess
@@ -104,7 +105,8 @@ class AgentSession:
             event = _failure(cast(PerfgateError, _first(group)))
         except* Exception as group:  # a bug must reach the controller, not die with a task
             first = _first(group)
-            event = _failure(PerfgateError(f"{type(first).__name__} in the agent during {name}: {first}"))
+            words = f"{type(first).__name__} in the agent during {name}: {first}"
+            event = _failure(no_room(first) or PerfgateError(words))
         event.reply_to = command.id
         self.outbox.put(event)
 
