@@ -10,8 +10,10 @@ import pytest
 from load_cases import MS, PlainAdapter, outcomes, part, plan, run, segments
 from perfgate_agent.ask import ask
 from perfgate_agent.part import Part
+from perfgate_agent.players import make_player
 
 from perfgate.address import Address
+from perfgate.errors import MeasurementError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
 from perfgate.segment import Arm
@@ -182,6 +184,12 @@ async def test_a_fault_of_the_client_library_is_no_reply_and_is_told() -> None:
     _, intervals = await run(called(CallAdapter(bug)))
     assert outcomes(intervals) == {Outcome.BAD_REPLY: 40}
     assert isinstance(told[0]["exception"], KeyError)
+
+
+def test_the_engine_makes_no_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERFGATE_DRIVER", "engine")
+    with pytest.raises(MeasurementError, match=r"not its own to make|is not compiled"):
+        make_player(called(CallAdapter(good)), lambda interval: None)
 
 
 async def test_a_call_outside_a_run_closes_its_connection() -> None:

@@ -23,7 +23,7 @@ def test_mutated_replies_break_no_rule_of_memory_in_the_engine(tmp_path: Path) -
         pytest.skip("no C compiler")
     program = tmp_path / "reply_fuzz"
     flags = ["-g", "-O1", "-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{ENGINE}"]
-    sources = [str(HERE / "reply_fuzz.c"), str(ENGINE / "reply.c")]
+    sources = [str(HERE / "reply_fuzz.c"), str(ENGINE / "reply.c"), str(ENGINE / "resp.c")]
     made = subprocess.run(
         [*compiler(), *flags, "-o", str(program), *sources], capture_output=True, text=True, check=False
     )

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from perfgate_agent.engine.library import library, parse_reply
+from perfgate_agent.engine.records import REASONS, RESP
 from perfgate_agent.reply_reader import MAX_BODY, SURPLUS, Step
 from perfgate_agent.resp_reader import MAX_LINE, RespReader
 
@@ -17,6 +19,8 @@ from perfgate.outcome import Outcome
 from perfgate.targets.protocol import ERROR, UNREADY, VALUE
 from perfgate.targets.resp import MAX_DEPTH, RespError, command, decode
 
+REPLY_BODY_TOO_LARGE = 10
+"""Of `reply_error`."""
 Reply = tuple[bytes, Any]
 """Bytes on the wire and what they say."""
 
@@ -103,6 +107,45 @@ def test_half_a_reply_is_none_and_is_cut_short_when_the_connection_ends(value: R
             decode(wire[:size])
 
 
+def engine_says(parts: list[bytes]) -> tuple[int, bytes, bool] | Outcome | None:
+    """Of one reply; None: more must come."""
+    said = parse_reply(parts, protocol=RESP)
+    if not isinstance(said, str):
+        return said
+    return Outcome.TOO_LARGE if said == REASONS[REPLY_BODY_TOO_LARGE] else Outcome.BAD_REPLY
+
+
+def reader_says(parts: list[bytes]) -> tuple[int, bytes, bool] | Outcome | None:
+    reader, done = RespReader(), False
+    for part in parts:
+        if done:
+            return Outcome.BAD_REPLY  # more replies than requests
+        step = reader.feed(part)
+        if step is Step.BROKEN:
+            return reader.outcome
+        done = step is Step.DONE
+    body = reader.take() if done else b""
+    assert isinstance(body, bytes)
+    return (reader.status, body, True) if done else None
+
+
+@pytest.mark.skipif(library() is None, reason="the engine is not compiled")
+@given(st.data(), VALUES, st.lists(VALUES, max_size=2))
+def test_the_engine_makes_the_same_of_a_reply(data: st.DataObject, value: Reply, news: list[Reply]) -> None:
+    wire = (_listed(b">", news)[0] if news else b"") + value[0]
+    parts = data.draw(pieces(wire))
+    assert engine_says(parts) == reader_says(parts) == (VALUE, value[0], True)
+
+
+@pytest.mark.skipif(library() is None, reason="the engine is not compiled")
+@given(st.data(), VALUES, st.binary(max_size=3))
+def test_the_engine_makes_the_same_of_a_reply_with_a_fault(data: st.DataObject, value: Reply, fault: bytes) -> None:
+    at = data.draw(st.integers(0, len(value[0])))
+    wire = value[0][:at] + fault + value[0][at + data.draw(st.integers(0, 3)) :]
+    parts = data.draw(pieces(wire))
+    assert engine_says(parts) == reader_says(parts)
+
+
 @given(VALUES, st.binary(min_size=1, max_size=9))
 def test_what_follows_a_reply_unasked_breaks_it(value: Reply, rest: bytes) -> None:
     reader = RespReader()
@@ -142,9 +185,10 @@ def test_pushes_before_a_reply_are_passed_over(value: Reply, news: list[Reply]) 
     ],
 )  # fmt: skip
 def test_an_error_is_told_from_a_value_by_the_outermost_type(wire: bytes, status: int) -> None:
-    reader = RespReader()
-    assert reader.feed(wire) is Step.DONE
-    assert reader.status == status
+    said = reader_says([wire])
+    assert isinstance(said, tuple)
+    assert said[0] == status
+    assert library() is None or engine_says([wire]) == said
 
 
 @pytest.mark.parametrize(
@@ -156,6 +200,7 @@ def test_an_error_is_told_from_a_value_by_the_outermost_type(wire: bytes, status
 )  # fmt: skip
 def test_what_is_too_large_is_given_up_as_soon_as_it_says_so(wire: bytes) -> None:
     assert fed([wire]) == ([], Outcome.TOO_LARGE)
+    assert library() is None or engine_says([wire]) is Outcome.TOO_LARGE
 
 
 def test_a_reply_that_grows_without_end_is_given_up_at_its_bound() -> None:
@@ -184,6 +229,7 @@ def test_what_is_no_reply_is_told_with_its_bytes(wire: bytes) -> None:
     reader = RespReader()
     assert reader.feed(wire) is Step.BROKEN
     assert reader.outcome is Outcome.BAD_REPLY
+    assert library() is None or engine_says([wire]) is Outcome.BAD_REPLY
     assert reader.example.startswith("no RESP: b")
     assert reader.feed(b"+OK\r\n") is Step.BROKEN
 

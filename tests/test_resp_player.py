@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,12 +13,9 @@ from load_cases import MS, PlainAdapter, outcomes, part, plan, run, segments
 from perfgate_agent.ask import ask
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.part import Part
-from perfgate_agent.players import make_player
 from perfgate_agent.ports import free_ports
 from perfgate_agent.reply_reader import MAX_BODY
 
-from perfgate.address import Address
-from perfgate.errors import MeasurementError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
 from perfgate.segment import Arm
@@ -26,6 +24,8 @@ from perfgate.targets.protocol import UNREADY, VALUE, WireProtocol
 from perfgate.targets.resp import command, decode
 
 OK = b"+OK\r\n"
+
+pytestmark = pytest.mark.usefixtures("driver")
 
 
 async def commands(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
@@ -84,12 +84,12 @@ def spoken(port: int, **fields: Any) -> Part:
         (always(b">1\r\n+news\r\n" + OK), Outcome.OK, ""),
         (always(b"-ERR unknown command\r\n"), Outcome.BAD_STATUS, "-ERR unknown command"),
         (always(b"$5\r\nwrong\r\n"), Outcome.WRONG_ANSWER, "wrong"),
-        (always(b"HTTP/1.1 200 OK\r\n\r\n"), Outcome.BAD_REPLY, "no RESP"),
+        (always(b"HTTP/1.1 200 OK\r\n\r\n"), Outcome.BAD_REPLY, "RESP|Redis"),
         (always(OK + OK), Outcome.BAD_REPLY, "more replies than requests"),
-        (always(b"*2\r\n" + OK, close=True), Outcome.TRUNCATED, "closed after 9 bytes"),
-        (always(close=True), Outcome.RESET, "before the first byte"),
-        (reset(), Outcome.RESET, "ConnectionResetError"),
-        (always(b"$%d\r\n" % (MAX_BODY + 1)), Outcome.TOO_LARGE, "more than"),
+        (always(b"*2\r\n" + OK, close=True), Outcome.TRUNCATED, "closed"),
+        (always(close=True), Outcome.RESET, "closed before"),
+        (reset(), Outcome.RESET, "reset"),
+        (always(b"$%d\r\n" % (MAX_BODY + 1)), Outcome.TOO_LARGE, "of more than"),
         (silent, Outcome.TIMEOUT, "no complete reply"),
     ],
 )  # fmt: skip
@@ -98,7 +98,8 @@ async def test_each_way_to_end_has_its_outcome(answer: Answer, outcome: Outcome,
         report, intervals = await run(spoken(store.port, timeout_ns=(100 if outcome is Outcome.TIMEOUT else 5000) * MS))
     assert outcomes(intervals) == {outcome: 40}
     assert report.sent == len(store.requests) == 40, "nothing is sent again in secret"
-    assert any(example in one for interval in intervals for one in interval.examples) or outcome is Outcome.OK
+    told = [one for interval in intervals for one in interval.examples]
+    assert any(re.search(example, one, re.IGNORECASE) for one in told) or outcome is Outcome.OK, told
 
 
 async def test_connections_are_kept_and_each_command_waits_for_the_reply_before_it() -> None:
@@ -141,9 +142,3 @@ async def test_what_is_no_reply_is_told_outside_a_run_too() -> None:
     async with server(always(b"HTTP/1.1 200 OK\r\n")) as store:
         with pytest.raises(ValueError, match="no RESP"):
             await ask(RespAdapter(), store.address, command(b"PING"), 5.0)
-
-
-def test_the_engine_is_left_to_protocols_that_it_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERFGATE_DRIVER", "engine")
-    with pytest.raises(MeasurementError, match=r"it speaks HTTP alone|is not compiled"):
-        make_player(spoken(1, addresses={Arm.BASE: Address("127.0.0.1", 1)}), lambda interval: None)

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from perfgate.errors import MeasurementError
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
+from perfgate.targets.protocol import WireProtocol, protocol_of
 from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate.usage import Usage
 from perfgate_agent.engine.library import Library
-from perfgate_agent.engine.records import Settings
+from perfgate_agent.engine.records import HTTP1, RESP, Settings
 from perfgate_agent.engine.thread import EngineThread
 from perfgate_agent.feeder import TURNS, Feeder, ahead_ns, pieces
 from perfgate_agent.harvest import Harvest
@@ -59,7 +60,7 @@ class NativePlayer:
             open_ahead=min(part.connections, part.connections if part.closed_loop else OPEN_AHEAD),
             backlog=part.backlog, timeout_ns=part.timeout_ns, connect_ns=round(CONNECT_S * NS_PER_S), lost_ns=part.lost_ns,
             drain_ns=part.drain_ns, catch_up_after_ns=CATCH_UP_AFTER_NS, catch_up=CATCH_UP,
-            grain_ns=GRAIN_NS if part.send_rate > GRAIN_RATE else 0, closed_loop=part.closed_loop,
+            grain_ns=GRAIN_NS if part.send_rate > GRAIN_RATE else 0, closed_loop=part.closed_loop, protocol=_protocol(part),
         )  # fmt: skip
         self._ahead_ns = ahead_ns(part.send_rate)
         self._turn_ns = CLOSED_LOOP_TURN_NS if part.closed_loop else self._ahead_ns // TURNS
@@ -183,6 +184,11 @@ class NativePlayer:
             worker=self._part.name, due=due, sent=sent, completed=completed, failed=failed, abandoned=abandoned,
             saturated=bool(self._state.saturated), lost=bool(self._state.lost), stopped=self._stopped, usage=usage,
         )  # fmt: skip
+
+
+def _protocol(part: Part) -> int:
+    """Both stores are of one target, and speak the same."""
+    return RESP if any(protocol_of(one) is WireProtocol.RESP for one in part.adapters.values()) else HTTP1
 
 
 def slots_for(part: Part) -> int:

@@ -53,8 +53,8 @@ def make_player(part: Part, emit: Callable[[Interval], None]) -> AnyPlayer:
     why_not = (
         "the engine is not compiled: python -m perfgate_agent.engine.compile"
         if loaded is None
-        else "it speaks HTTP alone"
-        if any(protocol_of(adapter) is not WireProtocol.HTTP1 for adapter in part.adapters.values())
+        else "calls of a client library are not its own to make"
+        if any(protocol_of(adapter) is WireProtocol.CALLS for adapter in part.adapters.values())
         else "it does not speak TLS"
         if any(address.tls for address in part.addresses.values())
         else ""

@@ -96,7 +96,7 @@ class RespReader:
             data, at = self._data, self._at
             end = data.find(b"\r\n", at)
             if end < 0 or end - at > MAX_LINE:
-                return self._more(line=(len(data) if end < 0 else end) - at)
+                return self._more(line=(len(data) if end < 0 else end + 1) - at)
             kind, digits, after = data[at], data[at + 1 : end], end + 2
             if self._elements == 1 and self._head < 0 and kind not in AROUND:
                 self._head = at
@@ -105,10 +105,10 @@ class RespReader:
                     return self._garbage()
                 if length >= 0:
                     after += length + 2
+                    if length <= MAX_BODY and not b"\r\n".startswith(data[after - 2 : after]):
+                        return self._garbage()
                     if length > MAX_BODY or after > len(data):
                         return self._more(string=length)
-                    if data[after - 2 : after] != b"\r\n":
-                        return self._garbage()
                 self._elements -= 1
             elif kind in LINES:
                 self._elements -= 1
@@ -140,7 +140,7 @@ class RespReader:
         return Step.DONE
 
     def _more(self, line: int = 0, string: int = 0) -> Step:
-        if line > MAX_LINE or string > MAX_BODY or len(self._data) > MAX_BODY:
+        if line > MAX_LINE + 1 or string > MAX_BODY or len(self._data) > MAX_BODY:
             return self._too_large()
         return Step.MORE
 

@@ -1,4 +1,4 @@
-/* Feeds the engine's reply parser with mutated replies, cut anywhere, under the sanitizers. `reply_fuzz SECONDS SEED`. */
+/* Feeds the engine's reply parsers with mutated replies, cut anywhere, under the sanitizers. `reply_fuzz SECONDS SEED`. */
 #include "reply.h"
 
 #include <stdio.h>
@@ -14,6 +14,11 @@ static const char *const CORPUS[] = {
     "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/elsewhere\r\nContent-Encoding: gzip, br\r\nContent-Length: 3\r\n\r\nabc",
     "HTTP/1.1 204 No Content\r\n\r\n",
     "HTTP/1.1 503 Busy\r\nContent-Length: 18446744073709551616\r\n\r\n",
+    "*4\r\n$2\r\nn1\r\n$6\r\n0.9736\r\n*2\r\n:17\r\n$-1\r\n+OK\r\n",
+    "|1\r\n+ttl\r\n:3\r\n%2\r\n$1\r\na\r\n,1.5\r\n=7\r\ntxt:abc\r\n_\r\n",
+    ">2\r\n+message\r\n$5\r\nhello\r\n-LOADING Redis is loading the dataset in memory\r\n",
+    "!9\r\nERR wrong\r\n",
+    "*999999999\r\n$8388609\r\n",
 };
 
 static uint64_t state;
@@ -46,6 +51,7 @@ int main(int argc, char **argv) {
           text[at] = (uint8_t)draw(256);
         }
       }
+      r.protocol = *seed == 'H' ? PROTOCOL_HTTP1 : PROTOCOL_RESP;
       reply_begin(&r, draw(2) ? 200 : 201, draw(2) ? '{' : -1, draw(2) != 0);
       for (size_t from = 0; from < size;) {
         size_t n = 1 + draw(size - from);

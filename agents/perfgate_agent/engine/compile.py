@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SOURCES = ("engine.c", "reply.c")
+SOURCES = ("engine.c", "reply.c", "resp.c")
 FLAGS = ("-O2", "-std=c11", "-Wall", "-Wextra", "-shared", "-fPIC", "-pthread", "-fvisibility=default")
 LIBRARY = "_engine.so"
 

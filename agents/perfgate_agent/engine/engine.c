@@ -720,6 +720,7 @@ int engine_address(engine *e, uint32_t arm, const void *address, uint32_t size) 
   for (uint32_t i = 0; i < e->settings.connections; i++) {
     connection *c = &p->connections[i];
     c->fd = NONE, c->arm = (uint8_t)arm, c->slot = NOBODY;
+    c->reply.protocol = (uint8_t)e->settings.protocol;
   }
   return 0;
 }

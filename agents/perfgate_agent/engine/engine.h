@@ -63,6 +63,7 @@ typedef struct {
   double catch_up;           /* and sends at most so many times as fast as the schedule */
   int64_t grain_ns;          /* the timer wakes the engine no more often than this */
   uint32_t closed_loop;      /* send whenever a connection is free, whatever the schedule says */
+  uint32_t protocol;         /* wire_protocol of reply.h */
 } engine_settings;
 
 /* What the engine tells while it runs; written by the engine alone. */

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from perfgate_agent.engine.records import ENDING, REQUEST, Settings, State
+from perfgate_agent.engine.records import ENDING, HTTP1, REQUEST, Settings, State
 
 LIBRARY = Path(__file__).with_name("_engine.so")
 
@@ -32,9 +32,10 @@ class Library:
         self.open = _function(waits, "engine_open", None, pointer)
         self.run = _function(waits, "engine_run", ctypes.c_int, pointer)
         self.delete = _function(waits, "engine_delete", None, pointer)
+        _function(quick, "resp_feed", None, pointer, pointer, ctypes.c_size_t)  # an older library has none
         self.parse = _function(
             quick, "reply_parse", None, ctypes.POINTER(ctypes.c_char_p), ctypes.POINTER(ctypes.c_size_t), ctypes.c_size_t,
-            ctypes.c_int, ctypes.POINTER(Parsed),
+            ctypes.c_int, ctypes.c_int, ctypes.POINTER(Parsed),
         )  # fmt: skip
         sizes = (u32 * 4)()
         _function(quick, "engine_sizes", None, pointer)(ctypes.addressof(sizes))
@@ -68,9 +69,12 @@ def library() -> Library | None:
         return None
 
 
-def parse_reply(chunks: Sequence[bytes], closed: bool = False) -> tuple[int, bytes, bool] | str | None:
+def parse_reply(
+    chunks: Sequence[bytes], closed: bool = False, protocol: int = HTTP1
+) -> tuple[int, bytes, bool] | str | None:
     """What the engine makes of a reply that comes in these pieces: (status, body, keep alive); the reason in words when it
-    is none; None when more must come. closed: the connection ends after them. Raises OSError without an engine."""
+    is none; None when more must come. closed: the connection ends after them. protocol: as in `records`. Raises OSError
+    without an engine."""
     from perfgate_agent.engine.records import REASONS
 
     loaded = library()
@@ -79,7 +83,7 @@ def parse_reply(chunks: Sequence[bytes], closed: bool = False) -> tuple[int, byt
     out = Parsed()
     texts = (ctypes.c_char_p * len(chunks))(*chunks)
     sizes = (ctypes.c_size_t * len(chunks))(*map(len, chunks))
-    loaded.parse(texts, sizes, len(chunks), closed, ctypes.byref(out))
+    loaded.parse(texts, sizes, len(chunks), closed, protocol, ctypes.byref(out))
     try:
         if out.state == _FAILED:
             return REASONS[out.error]

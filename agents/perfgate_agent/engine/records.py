@@ -51,6 +51,7 @@ class Settings(ctypes.Structure):
         ("catch_up", ctypes.c_double),
         ("grain_ns", ctypes.c_int64),
         ("closed_loop", ctypes.c_uint32),
+        ("protocol", ctypes.c_uint32),
     )
 
 
@@ -97,8 +98,12 @@ REASONS = (
     "a head of more than 64 KiB",
     "a body of more than 8 MiB",
     "more replies than requests",
+    "no reply of the Redis protocol",
 )
 """By `reply_error`."""
+
+HTTP1, RESP = 0, 1
+"""`wire_protocol`."""
 
 CODINGS = ("", "gzip", "deflate", "br", "zstd", "another, or several")
 """By `content_coding`."""

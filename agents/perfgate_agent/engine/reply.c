@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-static void fail(reply *r, reply_error error) {
+void reply_fail(reply *r, reply_error error) {
   r->state = AT_FAILED;
   r->error = (uint8_t)error;
 }
@@ -12,11 +12,13 @@ static void fail(reply *r, reply_error error) {
 void reply_begin(reply *r, uint16_t want_status, int16_t want_first, uint8_t keep_body) {
   uint8_t *line = r->line, *body = r->body;
   size_t line_capacity = r->line_capacity, body_capacity = r->body_capacity;
+  uint8_t protocol = r->protocol;
   memset(r, 0, sizeof *r);
   r->line = line, r->line_capacity = line_capacity;
   r->body = body, r->body_capacity = body_capacity;
   r->want_status = want_status, r->want_first = want_first, r->keep_body = keep_body;
   r->first = -1;
+  r->protocol = protocol;
 }
 
 void reply_free(reply *r) {
@@ -26,7 +28,7 @@ void reply_free(reply *r) {
 }
 
 /* Appends to a buffer that grows by doubling; 0 when there is no memory. */
-static int append(uint8_t **buffer, size_t *size, size_t *capacity, const uint8_t *bytes, size_t n) {
+int reply_append(uint8_t **buffer, size_t *size, size_t *capacity, const uint8_t *bytes, size_t n) {
   if (*size + n > *capacity) {
     size_t wanted = *capacity ? *capacity : 512;
     while (wanted < *size + n) wanted *= 2;
@@ -52,13 +54,13 @@ static void status_line(reply *r, const uint8_t *s, size_t n) {
   if (n == 0) return; /* empty lines before it are passed over, as llhttp does; the bound of the head holds */
   if (n < 12 || memcmp(s, "HTTP/1.", 7) != 0 || (s[7] != '0' && s[7] != '1') || s[8] != ' ' || !is_digit(s[9]) ||
       !is_digit(s[10]) || !is_digit(s[11]) || (n > 12 && s[12] != ' ')) {
-    fail(r, REPLY_BAD_STATUS_LINE);
+    reply_fail(r, REPLY_BAD_STATUS_LINE);
     return;
   }
   r->minor = s[7] - '0';
   r->status = (uint16_t)((s[9] - '0') * 100 + (s[10] - '0') * 10 + (s[11] - '0'));
   if (r->status < 100) {
-    fail(r, REPLY_BAD_STATUS_LINE);
+    reply_fail(r, REPLY_BAD_STATUS_LINE);
     return;
   }
   r->state = AT_HEADER;
@@ -89,7 +91,7 @@ static void transfer_coding(reply *r, const uint8_t *s, size_t n) {
   if (same(s, n, "chunked") && !r->chunked)
     r->chunked = 1;
   else
-    fail(r, REPLY_BAD_CODING); /* what is inside could not be read, and chunked must be the last */
+    reply_fail(r, REPLY_BAD_CODING); /* what is inside could not be read, and chunked must be the last */
 }
 
 static void coding(reply *r, const uint8_t *s, size_t n) {
@@ -104,18 +106,18 @@ static void coding(reply *r, const uint8_t *s, size_t n) {
 static void content_length(reply *r, const uint8_t *s, size_t n) {
   uint64_t value = 0;
   if (n == 0 || n > 18) {
-    fail(r, REPLY_BAD_LENGTH);
+    reply_fail(r, REPLY_BAD_LENGTH);
     return;
   }
   for (size_t i = 0; i < n; i++) {
     if (!is_digit(s[i])) {
-      fail(r, REPLY_BAD_LENGTH);
+      reply_fail(r, REPLY_BAD_LENGTH);
       return;
     }
     value = value * 10 + (uint64_t)(s[i] - '0');
   }
   if (r->has_length) { /* twice: llhttp refuses it even where both agree, and so do we */
-    fail(r, REPLY_BAD_LENGTH);
+    reply_fail(r, REPLY_BAD_LENGTH);
     return;
   }
   r->has_length = 1, r->length = value;
@@ -125,7 +127,7 @@ static void header_line(reply *r, const uint8_t *s, size_t n) {
   size_t colon = 0;
   while (colon < n && is_token(s[colon])) colon++;
   if (colon == 0 || colon == n || s[colon] != ':') {
-    fail(r, REPLY_BAD_HEADER);
+    reply_fail(r, REPLY_BAD_HEADER);
     return;
   }
   const uint8_t *value = s + colon + 1, *end = s + n;
@@ -133,7 +135,7 @@ static void header_line(reply *r, const uint8_t *s, size_t n) {
   while (end > value && (end[-1] == ' ' || end[-1] == '\t')) end--;
   for (const uint8_t *c = value; c < end; c++)
     if ((*c < ' ' && *c != '\t') || *c == 0x7f) {
-      fail(r, REPLY_BAD_HEADER);
+      reply_fail(r, REPLY_BAD_HEADER);
       return;
     }
   size_t size = (size_t)(end - value);
@@ -141,7 +143,7 @@ static void header_line(reply *r, const uint8_t *s, size_t n) {
   case 8: /* where a redirect leads is kept in place of its body */
     if (same(s, 8, "location") && !r->located) {
       r->located = 1, r->body_size = 0;
-      append(&r->body, &r->body_size, &r->body_capacity, value, size < LOCATION_KEPT ? size : LOCATION_KEPT);
+      reply_append(&r->body, &r->body_size, &r->body_capacity, value, size < LOCATION_KEPT ? size : LOCATION_KEPT);
     }
     break;
   case 10:
@@ -161,18 +163,18 @@ static void header_line(reply *r, const uint8_t *s, size_t n) {
   }
 }
 
-static void complete(reply *r) {
+void reply_complete(reply *r) {
   r->state = AT_DONE;
   if (r->want_first >= 0 && r->first < 0) r->unexpected = 1; /* a body was wanted */
 }
 
 static void head_complete(reply *r) {
   if (r->chunked && r->has_length) {
-    fail(r, REPLY_LENGTH_AND_CHUNKS);
+    reply_fail(r, REPLY_LENGTH_AND_CHUNKS);
     return;
   }
   if (r->status == 101) {
-    fail(r, REPLY_UPGRADE);
+    reply_fail(r, REPLY_UPGRADE);
     return;
   }
   if (r->status < 200) { /* an interim reply; the real one follows */
@@ -186,15 +188,15 @@ static void head_complete(reply *r) {
   r->keep_alive = r->minor == 1 ? !r->saw_close : r->saw_keep_alive && !r->saw_close;
   r->unexpected = r->status != r->want_status || r->coding != CODING_NONE;
   if (r->status == 204 || r->status == 304) {
-    complete(r);
+    reply_complete(r);
   } else if (r->chunked) {
     r->state = AT_CHUNK_SIZE;
   } else if (r->has_length) {
     r->left = r->length, r->state = AT_BODY;
     if (r->length > REPLY_MAX_BODY)
-      fail(r, REPLY_BODY_TOO_LARGE);
+      reply_fail(r, REPLY_BODY_TOO_LARGE);
     else if (!r->left)
-      complete(r);
+      reply_complete(r);
   } else {
     r->keep_alive = 0, r->state = AT_UNTIL_CLOSE;
   }
@@ -208,14 +210,14 @@ static void chunk_size(reply *r, const uint8_t *s, size_t n) {
     uint8_t c = s[i] | 0x20;
     int digit = is_digit(s[i]) ? s[i] - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
     if (digit < 0 || i >= 15) {
-      fail(r, REPLY_BAD_CHUNK);
+      reply_fail(r, REPLY_BAD_CHUNK);
       return;
     }
     value = value * 16 + (uint64_t)digit;
   }
   while (i < n && (s[i] == ' ' || s[i] == '\t')) i++;
   if (i == 0 || (i < n && s[i] != ';')) {
-    fail(r, REPLY_BAD_CHUNK);
+    reply_fail(r, REPLY_BAD_CHUNK);
     return;
   }
   r->head = 0; /* the bound is for each line outside the head */
@@ -239,12 +241,12 @@ static void take_line(reply *r, const uint8_t *s, size_t n) {
     break;
   case AT_CHUNK_END:
     if (n)
-      fail(r, REPLY_BAD_CHUNK);
+      reply_fail(r, REPLY_BAD_CHUNK);
     else
       r->state = AT_CHUNK_SIZE;
     break;
   default: /* AT_TRAILER: fields that nobody asked for */
-    if (!n) complete(r);
+    if (!n) reply_complete(r);
   }
 }
 
@@ -254,12 +256,12 @@ static size_t feed_line(reply *r, const uint8_t *bytes, size_t n) {
   size_t taken = newline ? (size_t)(newline - bytes) + 1 : n;
   r->head += taken;
   if (r->head > REPLY_MAX_HEAD) {
-    fail(r, REPLY_HEAD_TOO_LARGE);
+    reply_fail(r, REPLY_HEAD_TOO_LARGE);
     return taken;
   }
   if (!newline || r->line_size) {
-    if (!append(&r->line, &r->line_size, &r->line_capacity, bytes, taken)) {
-      fail(r, REPLY_HEAD_TOO_LARGE);
+    if (!reply_append(&r->line, &r->line_size, &r->line_capacity, bytes, taken)) {
+      reply_fail(r, REPLY_HEAD_TOO_LARGE);
       return taken;
     }
     if (!newline) return taken;
@@ -268,47 +270,51 @@ static size_t feed_line(reply *r, const uint8_t *bytes, size_t n) {
   size_t size = r->line_size ? r->line_size : taken;
   r->line_size = 0;
   if (size < 2 || line[size - 2] != '\r')
-    fail(r, REPLY_BAD_LINE_END);
+    reply_fail(r, REPLY_BAD_LINE_END);
   else
     take_line(r, line, size - 2);
   return taken;
 }
 
-static void feed_body(reply *r, const uint8_t *bytes, size_t n) {
+void reply_take_body(reply *r, const uint8_t *bytes, size_t n) {
   if (r->first < 0 && n) {
     r->first = bytes[0];
     if (r->want_first >= 0 && r->first != r->want_first) r->unexpected = 1;
   }
   r->size += n;
   if (r->size > REPLY_MAX_BODY) {
-    fail(r, REPLY_BODY_TOO_LARGE);
+    reply_fail(r, REPLY_BODY_TOO_LARGE);
     return;
   }
   size_t most = r->located ? 0 : r->keep_body || r->coding ? REPLY_MAX_BODY : r->unexpected ? REPLY_UNEXPECTED_BODY : 0;
   size_t kept = r->body_size < most ? most - r->body_size : 0;
   if (kept > n) kept = n;
-  if (kept && !append(&r->body, &r->body_size, &r->body_capacity, bytes, kept)) fail(r, REPLY_BODY_TOO_LARGE);
+  if (kept && !reply_append(&r->body, &r->body_size, &r->body_capacity, bytes, kept)) reply_fail(r, REPLY_BODY_TOO_LARGE);
 }
 
 void reply_feed(reply *r, const uint8_t *bytes, size_t n) {
+  if (r->protocol == PROTOCOL_RESP) {
+    resp_feed(r, bytes, n);
+    return;
+  }
   while (n && r->state != AT_FAILED) {
     size_t taken;
     r->begun = 1;
     switch (r->state) {
     case AT_DONE:
-      fail(r, REPLY_SURPLUS);
+      reply_fail(r, REPLY_SURPLUS);
       return;
     case AT_BODY:
     case AT_CHUNK_DATA:
       taken = n < r->left ? n : (size_t)r->left;
-      feed_body(r, bytes, taken);
+      reply_take_body(r, bytes, taken);
       r->left -= taken;
-      if (!r->left && r->state == AT_BODY) complete(r);
+      if (!r->left && r->state == AT_BODY) reply_complete(r);
       if (!r->left && r->state == AT_CHUNK_DATA) r->state = AT_CHUNK_END;
       break;
     case AT_UNTIL_CLOSE:
       taken = n;
-      feed_body(r, bytes, n);
+      reply_take_body(r, bytes, n);
       break;
     default:
       taken = feed_line(r, bytes, n);
@@ -318,12 +324,13 @@ void reply_feed(reply *r, const uint8_t *bytes, size_t n) {
 }
 
 void reply_end(reply *r) {
-  if (r->state == AT_UNTIL_CLOSE) complete(r);
+  if (r->state == AT_UNTIL_CLOSE) reply_complete(r);
 }
 
-void reply_parse(const uint8_t *const *pieces, const size_t *sizes, size_t n, int closed, parsed *to) {
+void reply_parse(const uint8_t *const *pieces, const size_t *sizes, size_t n, int closed, int protocol, parsed *to) {
   reply r;
   memset(&r, 0, sizeof r);
+  r.protocol = (uint8_t)protocol;
   reply_begin(&r, 200, -1, 1);
   for (size_t i = 0; i < n; i++) reply_feed(&r, pieces[i], sizes[i]);
   if (closed) reply_end(&r);

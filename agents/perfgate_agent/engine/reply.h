@@ -1,4 +1,4 @@
-/* One HTTP/1.1 reply, parsed as its bytes come (RFC 9112). */
+/* One reply, parsed as its bytes come: of HTTP/1.1 (RFC 9112, reply.c) or of the Redis protocol (resp.c). */
 #ifndef PERFGATE_REPLY_H
 #define PERFGATE_REPLY_H
 
@@ -21,6 +21,7 @@ typedef enum {
   REPLY_HEAD_TOO_LARGE,
   REPLY_BODY_TOO_LARGE,
   REPLY_SURPLUS, /* more bytes than one reply has */
+  REPLY_BAD_RESP,
 } reply_error;
 
 typedef enum {
@@ -38,12 +39,15 @@ typedef enum {
 
 typedef enum { CODING_NONE = 0, CODING_GZIP, CODING_DEFLATE, CODING_BR, CODING_ZSTD, CODING_OTHER } content_coding;
 
+typedef enum { PROTOCOL_HTTP1 = 0, PROTOCOL_RESP } wire_protocol;
+
 typedef struct {
   /* What a good reply looks like, set before the first byte; a reply that looks otherwise keeps its body. */
   uint16_t want_status;
   int16_t want_first; /* first byte of the body; -1: any, even none */
   uint8_t keep_body;
 
+  uint8_t protocol; /* wire_protocol, of the whole connection */
   uint8_t state;
   uint8_t error;
   uint8_t begun; /* some byte has come */
@@ -60,6 +64,11 @@ typedef struct {
   uint64_t size;   /* of the body so far */
   size_t head;     /* bytes of lines so far */
 
+  /* Of the Redis protocol. */
+  uint64_t elements; /* still to come */
+  uint8_t headed;    /* its outermost element has come */
+  uint8_t pushed;    /* what comes is a push, and no part of the reply */
+
   uint8_t *line; /* a line whose end has not come yet */
   size_t line_size, line_capacity;
   uint8_t *body; /* what is kept of the body */
@@ -74,6 +83,13 @@ void reply_feed(reply *r, const uint8_t *bytes, size_t n);
 void reply_end(reply *r);
 void reply_free(reply *r);
 
+/* Between reply.c and resp.c. */
+void resp_feed(reply *r, const uint8_t *bytes, size_t n);
+void reply_fail(reply *r, reply_error error);
+void reply_complete(reply *r);
+void reply_take_body(reply *r, const uint8_t *bytes, size_t n);
+int reply_append(uint8_t **buffer, size_t *size, size_t *capacity, const uint8_t *bytes, size_t n);
+
 typedef struct {
   uint8_t state, error, keep_alive, coding;
   uint16_t status;
@@ -82,6 +98,6 @@ typedef struct {
 } parsed;
 
 /* For the tests: what a reply that comes in n pieces comes to. closed: the connection ends after them. */
-void reply_parse(const uint8_t *const *pieces, const size_t *sizes, size_t n, int closed, parsed *to);
+void reply_parse(const uint8_t *const *pieces, const size_t *sizes, size_t n, int closed, int protocol, parsed *to);
 
 #endif
