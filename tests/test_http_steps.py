@@ -140,7 +140,15 @@ def test_no_request_is_made_before_its_names_are_learned(tmp_path: Path, dataset
 
 
 @pytest.mark.parametrize(
-    "reply", ["{}", '{"about": {"handle": null}}', '{"about": {"handle": ""}}', '{"about": []}', "x"]
+    "reply",
+    [
+        "{}",
+        '{"about": {"handle": null}}',
+        '{"about": {"handle": ""}}',
+        '{"about": []}',
+        '{"about": {"handle": "a\\nb"}}',
+        "x",
+    ],
 )
 def test_a_reply_that_teaches_nothing_is_refused(tmp_path: Path, dataset: Dataset, reply: str) -> None:
     adapter = named(tmp_path, dataset)

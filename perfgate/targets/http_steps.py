@@ -61,6 +61,8 @@ def _one(path: str, reply: Any, body: bytes) -> Scalar:
     if len(found) != 1 or not isinstance(found[0], str | int | float) or found[0] == "":
         raise ValueError(f"{path} leads to no single value in {shorten(body)}")
     value: Scalar = found[0]
+    if not plain(value).isascii() or not plain(value).isprintable():  # it may go into a header
+        raise ValueError(f"{path} leads to {value!r}, which is not printable ASCII")
     return value
 
 
