@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from perfgate.dataset import Dataset, build_dataset
 from perfgate.operation import Operation
 from perfgate.scenario.model import ArrivalSpec, ConnectionSpec, DataSpec, EmbeddingSpec, Scenario, ValidationSpec
 
@@ -25,3 +28,8 @@ def scenario(
         seed=1,
         source="{}",
     )
+
+
+def small_dataset(directory: Path, memory_spaces: int = 1) -> Dataset:
+    """60 memories of 8 dimensions, 9 queries and 9 vectors to store."""
+    return build_dataset(scenario(60, 8, memory_spaces=memory_spaces), 3, directory, store_pool=9, num_queries=9)

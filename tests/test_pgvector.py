@@ -11,10 +11,10 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
-from dataset_values import scenario
+from dataset_values import small_dataset
 
 from perfgate.address import Address
-from perfgate.dataset import Dataset, build_dataset
+from perfgate.dataset import Dataset
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
 from perfgate.targets.adapter import GOOD, Judgement, make_adapter
@@ -27,19 +27,14 @@ SEARCH, STORE, RECALL = Operation.EMBEDDING_SEARCH, Operation.STORE, Operation.R
 HERE = Address("127.0.0.1", 5432)
 
 
-def _dataset(tmp_path_factory: pytest.TempPathFactory, spaces: int) -> Dataset:
-    described = scenario(num_nodes=60, dim=8, memory_spaces=spaces)
-    return build_dataset(described, 3, tmp_path_factory.mktemp("data"), store_pool=9, num_queries=9)
-
-
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return _dataset(tmp_path_factory, spaces=1)
+    return small_dataset(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def three_spaces(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return _dataset(tmp_path_factory, spaces=3)
+    return small_dataset(tmp_path_factory.mktemp("data"), 3)
 
 
 def adapter_of(dataset: Dataset, **options: object) -> PgvectorAdapter:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import orjson
 import pytest
-from dataset_values import scenario
+from dataset_values import small_dataset
 
-from perfgate.dataset import Dataset, build_dataset
+from perfgate.dataset import Dataset
 from perfgate.errors import InputError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
@@ -20,19 +20,14 @@ from perfgate.targets.resp import command, decode
 SEARCH, STORE = Operation.EMBEDDING_SEARCH, Operation.STORE
 
 
-def _dataset(tmp_path_factory: pytest.TempPathFactory, spaces: int) -> Dataset:
-    described = scenario(num_nodes=60, dim=8, memory_spaces=spaces)
-    return build_dataset(described, 3, tmp_path_factory.mktemp("data"), store_pool=9, num_queries=9)
-
-
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return _dataset(tmp_path_factory, spaces=1)
+    return small_dataset(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def three_spaces(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return _dataset(tmp_path_factory, spaces=3)
+    return small_dataset(tmp_path_factory.mktemp("data"), 3)
 
 
 def adapter_of(dataset: Dataset, **options: object) -> RedisVectorsAdapter:

@@ -15,6 +15,7 @@ from perfgate.targets.adapter import GOOD, Judgement, LastStep, Shape, shorten, 
 from perfgate.targets.model import Target
 from perfgate.targets.protocol import VALUE, WireProtocol
 from perfgate.targets.resp import bulk, command, decode
+from perfgate.targets.results import judge_results, wanted_ids
 from perfgate.units import NS_PER_S
 
 BATCH = 100
@@ -65,7 +66,10 @@ class FalkorDbAdapter:
             if operation is Operation.STORE:
                 set_ = any(line.startswith(b"Properties set: ") for line in reply[-1])
                 return GOOD if set_ else wrong_answer(operation, "nothing was set", body)
-            return self._found(operation, key, reply[1], body)
+            ids, scores = [one.decode() for one, _ in reply[1]], [float(score) for _, score in reply[1]]
+            wanted = wanted_ids(self._dataset, operation, key, self._k)
+            # Texts have a score, vectors a distance.
+            return judge_results(operation, ids, scores, wanted, body, falling=operation is Operation.RECALL)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             return wrong_answer(operation, str(error), body)
 
@@ -135,23 +139,6 @@ class FalkorDbAdapter:
 
     def _read(self, parameters: bytes, text: bytes) -> bytes:
         return b"*3\r\n" + b"".join(map(bulk, (b"GRAPH.RO_QUERY", self._graph, parameters + text)))
-
-    def _found(self, operation: Operation, key: int, rows: list[list[bytes]], body: bytes) -> Judgement:
-        """Vectors by distance, which rises; texts by score, which falls."""
-        if not rows:
-            return wrong_answer(operation, "no results", body)
-        scores = [float(score) for _, score in rows]
-        if scores != sorted(scores, reverse=operation is Operation.RECALL):
-            return wrong_answer(operation, "results that are not in the order of their scores", body)
-        wanted = self._wanted(operation, key)
-        found = wanted.intersection(identity.decode() for identity, _ in rows)
-        return Judgement(Outcome.OK, found=len(found), expected=len(wanted))
-
-    def _wanted(self, operation: Operation, key: int) -> set[str]:
-        if operation is Operation.RECALL:
-            return {self._dataset.recall_id(key)}
-        truth: list[int] = self._dataset.truth[key][: self._k].tolist()
-        return {node_id(node) for node in truth if node >= 0}
 
 
 def _memory(identity: str, text: str, vector: Any) -> tuple[bytes, bytes, Any]:

@@ -21,6 +21,7 @@ from perfgate.targets.adapter import GOOD, Judgement, LastStep, Shape, shorten, 
 from perfgate.targets.model import Target
 from perfgate.targets.pgvector_session import COPY, PgvectorSession
 from perfgate.targets.protocol import VALUE, Call, WireProtocol
+from perfgate.targets.results import judge_results, wanted_ids
 from perfgate.units import NS_PER_S
 
 BATCH = 200
@@ -84,13 +85,10 @@ class PgvectorAdapter:
         if operation is Operation.STORE:
             return GOOD if body == b'"INSERT 0 1"' else wrong_answer(operation, "not one memory", body)
         rows = orjson.loads(body)
-        if not rows:
-            return wrong_answer(operation, "no results", body)
-        scores = [score for _, score in rows]
-        if scores != sorted(scores, reverse=operation is Operation.RECALL):
-            return wrong_answer(operation, "results that are not in the order of their scores", body)
-        wanted = self._wanted(operation, key)
-        return Judgement(Outcome.OK, found=len(wanted.intersection(one for one, _ in rows)), expected=len(wanted))
+        ids, scores = [one for one, _ in rows], [score for _, score in rows]
+        wanted = wanted_ids(self._dataset, operation, key, self._k)
+        # Texts have a rank, vectors a distance.
+        return judge_results(operation, ids, scores, wanted, body, falling=operation is Operation.RECALL)
 
     def shape(self, operation: Operation) -> Shape:
         return Shape(VALUE, b'"' if operation is Operation.STORE else b"[")
@@ -169,11 +167,6 @@ class PgvectorAdapter:
             Call(f"{step}.{space}", values.get(step, ()))
             for space in range(len(self._tables)) for step in STEPS_OF_A_SPACE
         ]  # fmt: skip
-
-    def _wanted(self, operation: Operation, key: int) -> set[str]:
-        if operation is Operation.RECALL:
-            return {self._dataset.recall_id(key)}
-        return {node_id(node) for node in self._dataset.truth[key][: self._k].tolist() if node >= 0}
 
 
 def binary(vector: NDArray[np.float32]) -> bytes:

@@ -18,6 +18,7 @@ from perfgate.targets.adapter import GOOD, Judgement, Shape, shorten, wrong_answ
 from perfgate.targets.model import Target
 from perfgate.targets.protocol import VALUE, WireProtocol
 from perfgate.targets.resp import bulk, command, decode
+from perfgate.targets.results import judge_results, wanted_ids
 
 COUNT_ALL = b"local n = 0 for _, key in ipairs(KEYS) do n = n + redis.call('VCARD', key) end return n"
 """VCARD of several sets in one command."""
@@ -65,8 +66,10 @@ class RedisVectorsAdapter:
             reply = decode(body)
             if operation is Operation.STORE:
                 return GOOD if reply in (0, 1) else wrong_answer(operation, "neither 1 (new) nor 0 (replaced)", body)
-            return self._found(operation, key, reply, body)
-        except (ValueError, TypeError) as error:
+            ids, scores = [one.decode() for one in reply[::2]], [float(score) for score in reply[1::2]]
+            wanted = wanted_ids(self._dataset, operation, key, self._results)
+            return judge_results(operation, ids, scores, wanted, body, falling=True)
+        except (ValueError, TypeError, AttributeError) as error:
             return wrong_answer(operation, str(error), body)
 
     def shape(self, operation: Operation) -> Shape:
@@ -108,17 +111,6 @@ class RedisVectorsAdapter:
         return b"".join(
             (self._add[space], vector.tobytes(), b"\r\n", bulk(identity.encode()), self._built, bulk(about))
         )
-
-    def _found(self, operation: Operation, key: int, reply: list[bytes], body: bytes) -> Judgement:
-        """ids and scores take turns, the most similar first."""
-        ids, scores = reply[::2], [float(score) for score in reply[1::2]]
-        if not ids:
-            return wrong_answer(operation, "no results", body)
-        if len(ids) != len(scores) or scores != sorted(scores, reverse=True):
-            return wrong_answer(operation, "results that are not in the order of their scores", body)
-        truth = self._dataset.truth[key][: self._results].tolist()
-        wanted = {node_id(node).encode() for node in truth if node >= 0}
-        return Judgement(Outcome.OK, found=len(wanted.intersection(ids[: self._results])), expected=len(wanted))
 
 
 def _number(value: Any) -> bytes:
