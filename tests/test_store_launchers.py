@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,3 +76,46 @@ def test_postgres_ends_with_the_process_that_started_it_though_it_became_another
     finally:
         parent.kill()
         parent.wait()
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from perfgate.targets import launch_postgres
+launch_postgres.CLONE_NEWUSER = int(sys.argv[2])
+launch_postgres.become_another(Path(sys.argv[1]))
+Path(sys.argv[1], "mine").touch()
+print(os.geteuid() == 0, os.stat(sys.argv[1]).st_uid == os.geteuid())
+"""
+
+
+def as_nobody(data: Path, flag: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(data), str(flag)], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_root_becomes_somebody_else_who_owns_the_data_wherever_they_lie(tmp_path: Path) -> None:
+    """tmp_path is root's alone: only in a user namespace can somebody else get there."""
+    (tmp_path / "data").mkdir(mode=0o700)
+    done = as_nobody(tmp_path / "data", launch_postgres.CLONE_NEWUSER)
+    if "cannot reach" in done.stderr:
+        pytest.skip("no user namespaces here")
+    assert done.stdout == "False True\n", done.stderr
+    assert (tmp_path / "data" / "mine").stat().st_uid == 0, "outside, files stay root's, and can be copied as they are"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_without_user_namespaces_root_becomes_nobody_where_nobody_can_go(tmp_path: Path) -> None:
+    refused = 1  # no flag of unshare(2)
+    (tmp_path / "data").mkdir(mode=0o700)
+    done = as_nobody(tmp_path / "data", refused)
+    assert done.returncode == 127
+    assert "the user nobody cannot reach" in done.stderr
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        data = Path(name) / "data"
+        data.mkdir(mode=0o700)
+        assert as_nobody(data, refused).stdout == "False True\n"
+        assert data.stat().st_uid != 0
