@@ -84,8 +84,8 @@ command = ["{python}", "-m", "perfgate.store", "--port", "{port}", "--data-dir",
 start_timeout_seconds = 30
 stop_grace_seconds = 3
 [variants.default]
-[variants.mortal]
-arguments = ["--die-after", "700"]
+[variants.other]
+arguments = ["--start-delay", "0.01"] # the same, but for its command line
 """
 
 
@@ -130,8 +130,10 @@ class AgentProcess:
         """Process numbers of its load workers."""
         return [pid for pid, words in self.host.processes().items() if "perfgate_agent.worker_process" in words]
 
-    def stores(self) -> list[int]:
-        return [pid for pid, words in self.host.processes().items() if "perfgate.store" in words]
+    def stores(self) -> dict[str, int]:
+        """Process numbers of a gate's two, by variant."""
+        found = {pid: words for pid, words in self.host.processes().items() if "perfgate.store" in words}
+        return {"other" if "--start-delay" in words else "default": pid for pid, words in found.items()}
 
     def leftovers(self) -> dict[int, str]:
         """What runs on its host but itself."""
@@ -342,9 +344,8 @@ class Lab:
     def begin_gate(
         self, load: Load, agents: Sequence[str], *words: str, host: str = "controller", out: Path | None = None
     ) -> Running:
-        """`perfgate gate` of the built-in store on the first agent's host, against itself unless `words` say otherwise."""
-        if "--candidate" not in words:
-            words = ("--base", "default", "--candidate", "default", *words)
+        """`perfgate gate` of the built-in store on the first agent's host: default against other, which is the same."""
+        words = ("--base", "default", "--candidate", "other", *words)
         return self.begin("gate", load, agents, words, host, None, out)
 
     def begin(

@@ -59,7 +59,7 @@ def half_open_controller(lab: Lab) -> Outcome:
 
 ANY_LOST = LOST.replace("perf-2", r"perf-\d")
 CASES = (
-    Case("cut-1", "network cut for 1 s", "the controller's line, then healed", cut("controller", 1, None, None)),
+    Case("cut-1", "network cut for 1 s", "the controller's line, then healed", cut("controller", 1, ANSWERED, 0)),
     Case("cut-5", "network cut for 5 s", "the controller's line, then healed", cut("controller", 5, ANY_LOST, 3)),
     Case("cut-60", "network cut for 60 s", "the controller's line, then healed", cut("controller", 60, ANY_LOST, 3)),
     Case("agent-cut-1", "an agent's line cut for 1 s", "from store and controller", cut("perf-2", 1, None, None)),

@@ -19,7 +19,7 @@ def killed(lab: Lab) -> Outcome:
 
 def killed_in_gate(lab: Lab) -> Outcome:
     def kill() -> None:
-        os.kill(lab.agents["perf-1"].stores()[0], signal.SIGKILL)
+        os.kill(lab.agents["perf-1"].stores()["default"], signal.SIGKILL)
 
     return told(
         lab,
@@ -39,14 +39,20 @@ def hung(lab: Lab) -> Outcome:
 
 def hung_in_gate(lab: Lab) -> Outcome:
     def stop() -> None:
-        os.kill(lab.agents["perf-1"].stores()[0], signal.SIGSTOP)
+        os.kill(lab.agents["perf-1"].stores()["other"], signal.SIGSTOP)
 
-    return told(lab, hit(lab.begin_gate(short(), ONE), stop, at_s=-1), r".*", agents=ONE)
+    return told(
+        lab,
+        hit(lab.begin_gate(short(), ONE), stop, at_s=-1),
+        r"\d+ % of the candidate's requests fail[^.]*",
+        agents=ONE,
+        code=1,
+    )
 
 
 CASES = (
     Case("target-kill", "target killed (run)", "SIGKILL to the store under load", killed),
-    Case("target-kill-gate", "target killed (gate)", "SIGKILL to one of a pair's stores", killed_in_gate),
+    Case("target-kill-gate", "target killed (gate)", "SIGKILL to the base of the first pair", killed_in_gate),
     Case("target-hang", "target hung (run)", "SIGSTOP to the store under load", hung),
-    Case("target-hang-gate", "target hung (gate)", "SIGSTOP to one of a pair's stores", hung_in_gate),
+    Case("target-hang-gate", "target hung (gate)", "SIGSTOP to the candidate of the first pair", hung_in_gate),
 )
