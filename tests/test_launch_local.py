@@ -126,7 +126,7 @@ async def test_a_certificate_for_another_name_is_refused_before_anything_starts(
 def test_the_settings_of_an_agent_say_what_its_launcher_said(tmp_path: Path) -> None:
     document = {
         "kind": "local", "workers": 1, "addresses": ["127.0.0.0/8", "10.1.0.0/16:7432"], "drain_seconds": 2.5,
-        "programs": ["/bin/true"], "vector_directories": ["/srv/ü \"x\" \\ y"],
+        "programs": ["/bin/true"], "stores_listen": "127.0.0.1", "vector_directories": ["/srv/ü \"x\" \\ y"],
         "limits": {"rate": 100.0, "connections": 7, "memory_mb": 1024, "run_seconds": 60.0, "processes": 2},
     }  # fmt: skip
     text = agent_toml(LocalTable.model_validate(document), "näme", Listen("10.0.0.5", 7401, "certs"), "work", "/c")
@@ -136,7 +136,7 @@ def test_the_settings_of_an_agent_say_what_its_launcher_said(tmp_path: Path) -> 
     assert agent.tls == TlsFiles.of_directory(tmp_path / "certs")
     assert agent.vector_directories == (Path('/srv/ü "x" \\ y'),)
     assert (agent.limits.rate, agent.limits.connections, agent.limits.processes) == (100.0, 7, 2)
-    assert agent.work_dir == tmp_path / "work"
+    assert (agent.work_dir, agent.stores_listen) == (tmp_path / "work", "127.0.0.1")
 
 
 def test_two_commands_do_not_work_on_one_fleet_at_once(tmp_path: Path) -> None:

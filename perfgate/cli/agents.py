@@ -20,10 +20,11 @@ def fleet_file(arguments: argparse.Namespace) -> FleetFile | None:
     if arguments.fleet is None:
         return None
     from perfgate.fleet_file import load_fleet
+    from perfgate.fleet_file.launched import with_addresses
 
     if arguments.agents:
         raise InputError("--agents and --fleet: give one of them; a fleet file says which agents there are")
-    return load_fleet(arguments.fleet)
+    return with_addresses(load_fleet(arguments.fleet))
 
 
 def controller_tls(arguments: argparse.Namespace, fleet: FleetFile | None = None) -> TlsFiles | None:

@@ -58,8 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate.address import Address
     from perfgate.cli.agents import controller_tls
     from perfgate.fleet_file import load_fleet
+    from perfgate.fleet_file.launched import with_addresses
 
-    fleet = load_fleet(arguments.file)
+    fleet = with_addresses(load_fleet(arguments.file))
     tls = controller_tls(arguments, fleet)
     targets = [Address.parse(url, "--url") for url in arguments.url] or ([fleet.target] if fleet.target else [])
     state = asyncio.run(check_fleet(fleet, tls, targets))

@@ -53,9 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate.cli.agents import controller_tls
     from perfgate.cli.common import print_run
     from perfgate.fleet_file import load_fleet
+    from perfgate.fleet_file.launched import with_addresses
     from perfgate.report.directory import write_result
 
-    fleet = load_fleet(arguments.file)
+    fleet = with_addresses(load_fleet(arguments.file))
     done = asyncio.run(_salvage(arguments, fleet, controller_tls(arguments, fleet)))
     if done is not None:
         record, directory = done

@@ -28,6 +28,7 @@ class LauncherTable(Table):
     workers: int = Field(default=1, ge=1, le=64, examples=[1])
     targets: list[Text] = Field(default=[], examples=[["targets/mystore.toml"]])
     programs: list[Text] | None = Field(default=None, examples=[["/usr/local/bin/mystore"]])
+    stores_listen: Text | None = Field(default=None, examples=["10.0.0.5"])
     addresses: list[Text] | None = Field(default=None, examples=[["10.1.0.0/16:7432"]])
     vector_directories: list[Text] = Field(default=[], examples=[["/srv/vectors"]])
     limits: AgentLimits = AgentLimits()

@@ -33,6 +33,8 @@ def agent_toml(table: LauncherTable, name: str, listen: Listen, work_dir: str, c
     if listen.certificates:
         lines += ["[tls]", f"directory = {_toml(listen.certificates)}"]
     lines += ["[host]", f"targets = {_toml([f'targets/{Path(one).name}' for one in table.targets])}"]
+    if table.stores_listen is not None:
+        lines += [f"listen = {_toml(table.stores_listen)}"]
     if table.programs is not None:
         lines += [f"programs = {_toml(table.programs)}"]
     lines += ["[load]", f"vector_directories = {_toml(table.vector_directories)}"]
