@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-KINDS = ("http", "engram", "http_get")
+KINDS = ("http", "engram", "http_get", "redis", "falkordb", "pgvector")
+WHOLE = {"redis": "redis.toml", "falkordb": "falkordb.toml", "pgvector": "postgres_pgvector.toml"}
+"""Adapters whose store has one file that is right for everybody: that of `targets/`, which an installed perfgate has beside the
+others."""
 EXAMPLE = """examples:
   perfgate target new targets/mine.toml
   perfgate target new --adapter engram > targets/mine.toml
@@ -69,10 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    import perfgate.targets
     from perfgate.errors import InputError
 
-    text = (Path(perfgate.targets.__file__).parent / "new" / f"{arguments.adapter}.toml").read_text(encoding="utf-8")
+    text = _template(arguments.adapter).read_text(encoding="utf-8")
     if arguments.file is None:
         sys.stdout.write(text)
         return 0
@@ -85,6 +87,14 @@ def _new(arguments: argparse.Namespace) -> int:
         raise InputError(f"{arguments.file}: {error.strerror}; give a file that can be written") from error
     print(f"written: {arguments.file}; next: perfgate target check {arguments.file}")
     return 0
+
+
+def _template(adapter: str) -> Path:
+    import perfgate.targets
+
+    package = Path(perfgate.targets.__file__).parent
+    whole = package.parents[1] / "targets" / WHOLE[adapter] if adapter in WHOLE else None  # of a checkout
+    return whole if whole is not None and whole.exists() else package / "new" / f"{adapter}.toml"
 
 
 def _check(arguments: argparse.Namespace) -> int:
