@@ -86,7 +86,7 @@ static size_t feed_line(reply *r, const uint8_t *bytes, size_t n) {
     }
   }
   size_t taken = newline ? (size_t)(newline - bytes) + 1 : n;
-  if (r->line_size + taken > MAX_LINE + 2) {
+  if (r->line_size + taken > MAX_LINE + (newline ? 2 : 1)) {
     reply_fail(r, REPLY_BODY_TOO_LARGE);
     return taken;
   }
