@@ -41,8 +41,9 @@ class KubernetesLauncher:
         if addressed := [agent.name for agent in agents if agent.host]:
             raise InputError(f"{addressed[0]}: leave address away; with kind kubernetes the cluster gives it")
         wanted = wanted_fleet(self._fleet, self._directory, agents, certify)
-        placed = [_placed(self._fleet, table, number, agent.name) for number, agent in enumerate(agents)]
-        async with _api(table.kubeconfig, table.context) as api:
+        kubeconfig = str(self._directory / Path(table.kubeconfig).expanduser()) if table.kubeconfig else ""
+        placed = [_placed(self._fleet, table, kubeconfig, n, agent.name) for n, agent in enumerate(agents)]
+        async with _api(kubeconfig, table.context) as api:
             for manifest in manifests(wanted):
                 await _apply(api, manifest)
             for one in placed:
@@ -99,8 +100,9 @@ async def _api(kubeconfig: str | None, context: str | None) -> AsyncIterator[cli
         if not kubeconfig and not context and Path(config.incluster_config.SERVICE_TOKEN_FILENAME).exists():
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         else:
-            file = str(Path(kubeconfig).expanduser()) if kubeconfig else None
-            await config.load_kube_config(config_file=file, context=context or None, client_configuration=settings)
+            await config.load_kube_config(
+                config_file=kubeconfig or None, context=context or None, client_configuration=settings
+            )
     except (config.ConfigException, OSError) as error:
         raise FleetError(f"no cluster: {error}; name launcher.kubeconfig and launcher.context") from error
     async with client.ApiClient(configuration=settings) as api:
@@ -201,10 +203,9 @@ def _reasons(status: Any) -> str:
     return ", ".join(f"{one['reason']} {one.get('message', '')}".strip() for one in states if one.get("reason"))
 
 
-def _placed(fleet: str, table: KubernetesTable, number: int, name: str) -> Placed:
+def _placed(fleet: str, table: KubernetesTable, kubeconfig: str, number: int, name: str) -> Placed:
     handle = {
-        "namespace": table.namespace, "index": str(number), "kubeconfig": table.kubeconfig or "",
-        "context": table.context or "",
+        "namespace": table.namespace, "index": str(number), "kubeconfig": kubeconfig, "context": table.context or "",
     }  # fmt: skip
     return Placed(name, f"{pod_host(fleet, table, number)}:{table.port}", handle)
 
