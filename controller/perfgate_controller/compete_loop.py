@@ -19,6 +19,7 @@ from perfgate.units import format_duration
 from perfgate_controller.compete_request import CompeteRequest
 from perfgate_controller.compete_turn import TurnPlayer
 from perfgate_controller.fleet import Fleet
+from perfgate_controller.installed import told_installed
 from perfgate_controller.phases import Phases
 
 LATER = "run it again; if it comes back, look at the agent's and the store's logs"
@@ -75,8 +76,7 @@ class Competition:
                 with self._phases.phase(f"load {contender.started_as(value)}", "once, to be copied for each process"):
                     done = await host.install(contender.started_as(value), "default", request.scenario, request.seed)
                 self._loadings.append(Loading(number, done.memories, done.bytes, done.start_ns, done.load_ns, value))
-                took = f"started in {format_duration(done.start_ns)}, loaded in {format_duration(done.load_ns)}"
-                self._progress.handle(Note(f"{contender.store.label}: {done.memories:,} memories, {took}"))
+                self._progress.handle(Note(f"{contender.store.label}: {told_installed(done)}"))
 
     async def _rounds(self, player: TurnPlayer) -> None:
         request, policy = self._request, self._request.policy

@@ -22,12 +22,13 @@ from perfgate.plan import Plan
 from perfgate.progress import LookTaken, Note, PairDone, PhaseProgress, Progress
 from perfgate.run import RunRecord
 from perfgate.segment import Arm
-from perfgate.units import NS_PER_S, format_duration
+from perfgate.units import NS_PER_S
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
 from perfgate_controller.fleet_reasons import check_counts as check_counts
 from perfgate_controller.fleet_reasons import fleet_notes, judge_pair
 from perfgate_controller.gate_request import GateRequest as GateRequest
+from perfgate_controller.installed import told_installed
 from perfgate_controller.link import LoadResult, Running
 from perfgate_controller.phases import Phases
 from perfgate_controller.process_couple import Couple, launch
@@ -96,8 +97,7 @@ class Gate:
         for variant in request.variants:
             with self._phases.phase(f"load {variant}", "once, to be copied for each process"):
                 done = await host.install(request.target.name, variant, request.scenario, request.seed)
-                took = f"started in {format_duration(done.start_ns)}, loaded in {format_duration(done.load_ns)}"
-                self._progress.handle(Note(f"{variant}: {done.memories:,} memories, {took}"))
+                self._progress.handle(Note(f"{variant}: {told_installed(done)}"))
 
     async def _measure(self, log: IntervalWriter) -> Comparison:
         policy, scenario = self._request.policy, self._request.scenario

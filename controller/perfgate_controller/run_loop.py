@@ -27,6 +27,7 @@ from perfgate.units import format_duration
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
 from perfgate_controller.fleet_reasons import fleet_notes, run_reasons
+from perfgate_controller.installed import told_installed
 from perfgate_controller.link import AgentLink, LoadResult
 from perfgate_controller.phases import Phases
 from perfgate_controller.record import run_record
@@ -170,7 +171,8 @@ class LoadRun:
             yield request.address
             return
         with self._phases.phase(f"load {request.variant}", "data into a fresh process"):
-            await host.install(request.target.name, request.variant, request.scenario, request.seed)
+            installed = await host.install(request.target.name, request.variant, request.scenario, request.seed)
+            self._progress.handle(Note(told_installed(installed)))
         (process,) = await host.launch(request.target.name, [request.variant], request.scenario, request.seed)
         self._handle = process.handle
         died: list[str] = []
