@@ -27,7 +27,7 @@ async def test_nothing_that_is_due_after_the_permit_is_sent_and_the_rest_is_coun
         await player.open()
         player.permit(400 * MS)
         playing = asyncio.ensure_future(player.play(time.monotonic_ns() + 30 * MS))
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.7)
         player.stop()
         report = await playing
         check_counts(report, intervals)
@@ -53,12 +53,12 @@ async def test_lanes_that_are_taken_over_are_sent_from_then_on() -> None:
     async with FaultServer(always(OK)) as server:
         intervals: list[Interval] = []
         half, rest = tuple(range(0, LANES, 2)), tuple(range(1, LANES, 2))
-        player = load_cases.make_player(part([server], plan(), segments(1_500), lanes=half), intervals.append)
+        player = load_cases.make_player(part([server], plan(), segments(1_200), lanes=half), intervals.append)
         await player.open()
         playing = asyncio.ensure_future(player.play(time.monotonic_ns() + 30 * MS))
-        since = player.take_lanes(rest, 900 * MS)
-        assert since >= 900 * MS
+        since = player.take_lanes(rest, 800 * MS)
+        assert since >= 800 * MS
         report = await playing
         check_counts(report, intervals)
-        before, after = plan().window(half, 0, since), plan().window(range(LANES), since, 1_500 * MS)
+        before, after = plan().window(half, 0, since), plan().window(range(LANES), since, 1_200 * MS)
         assert report.completed == len(before) + len(after)
