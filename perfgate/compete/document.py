@@ -14,6 +14,7 @@ from perfgate.compete.frontiers import SEARCH, Frontier
 from perfgate.compete.model import Measurement
 from perfgate.compete.outcome import Outcome, Standing
 from perfgate.compete.policy import STATISTICS, CompetePolicy
+from perfgate.compete.rotation import block_length
 from perfgate.compete.theta import OURS, Theta
 from perfgate.gate.verdict import Word
 from perfgate.report.document import Column, Document, Row, Section, Table
@@ -140,7 +141,15 @@ def _loss_row(measured: Measurement, one: Standing) -> Row:
     loss, store = one.loss, measured.stores[one.theta.competitor]
     assert loss is not None
     if loss.word is None:
-        cells = (store.label, store.version, _metric(one.theta), str(loss.sessions), "–", "–", "too few sessions")
+        cells = (
+            store.label,
+            _short(store.version),
+            _metric(one.theta),
+            str(loss.sessions),
+            "–",
+            "–",
+            "too few sessions",
+        )
         return Row(cells)
     interval = f"{_change(loss.lower)} … {_change(loss.upper)}"
     cells = (
@@ -180,7 +189,7 @@ def _store_row(measured: Measurement, number: int, one: Frontier) -> Row:
     rate = format_count(math.exp(float(np.median(rates)))) if rates else "–"
     width = len(measured.operations) * len(STATISTICS)
     if one.at is None:
-        return Row((store.label, store.version, "recall not reached", *["–"] * (width + 4), rate))
+        return Row((store.label, _short(store.version), "recall not reached", *["–"] * (width + 4), rate))
     latencies = [
         format_duration(math.exp(float(np.nanmean(one.rounds(operation, statistic)))))
         if np.isfinite(one.rounds(operation, statistic)).any()
@@ -197,7 +206,7 @@ def _store_row(measured: Measurement, number: int, one: Frontier) -> Row:
         ]
         zero = (1 - one.at.weight) * low.zero + one.at.weight * high.zero
         recalls = [f"{mean:.3f}", *(f"{figure:.2f}" for figure in figures), format_percent(zero)]
-    return Row((store.label, store.version, _value(measured, number, one), *latencies, *recalls, rate))
+    return Row((store.label, _short(store.version), _value(measured, number, one), *latencies, *recalls, rate))
 
 
 def _value(measured: Measurement, number: int, one: Frontier) -> str:
@@ -281,7 +290,13 @@ def _facts(facts: Facts, measured: Measurement, policy: CompetePolicy) -> Iterat
     yield "perfgate", facts.perfgate
     yield "host", ", ".join(f"{name} {value}" for name, value in facts.host.items())
     yield "scenario", f"{facts.name}, digest {facts.scenario_digest}, seed {facts.seed}"
-    yield "rounds", f"{measured.rounds}, order balanced and drawn from the seed, a fresh process each turn"
+    yield (
+        "rounds",
+        (
+            f"{measured.rounds}, their order balanced over {block_length(len(measured.stores))} and drawn from the seed, a fresh "
+            "process each turn"
+        ),
+    )
     yield (
         "each turn",
         (
@@ -290,6 +305,11 @@ def _facts(facts: Facts, measured: Measurement, policy: CompetePolicy) -> Iterat
         ),
     )
     yield "took", ", ".join(f"{name} {format_duration(duration)}" for name, duration in measured.phases)
+
+
+def _short(version: str, most: int = 24) -> str:
+    """Where there is little room; whole in the table of the stores."""
+    return version if len(version) <= most else version[: most - 1] + "…"
 
 
 def _metric(theta: Theta) -> str:
