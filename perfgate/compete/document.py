@@ -154,7 +154,7 @@ def _loss_row(measured: Measurement, one: Standing) -> Row:
     interval = f"{_change(loss.lower)} … {_change(loss.upper)}"
     cells = (
         store.label,
-        store.version,
+        _short(store.version),
         _metric(one.theta),
         str(loss.sessions),
         _change(loss.loss),

@@ -140,7 +140,7 @@ def read_tracked(connection: Connection) -> list[Tracked]:
         .join(ratio, ratio.c.competition_id == session.c.id)
         .order_by(session.c.started_wall_ns, session.c.id, ratio.c.place)
     )  # fmt: skip
-    return [Tracked(*row) for row in rows]
+    return [Tracked(**dict(zip(Tracked.__slots__, row, strict=True))) for row in rows]
 
 
 def read_competitions(connection: Connection) -> list[CompetitionEntry]:
