@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-ACTIONS = {"check": "fleet_check", "up": "fleet_up", "status": "fleet_status", "down": "fleet_down"}
+ACTIONS = {
+    "check": "fleet_check",
+    "salvage": "fleet_salvage",
+    "up": "fleet_up",
+    "status": "fleet_status",
+    "down": "fleet_down",
+}
 """Action to its module in perfgate.cli, which has add_parser(actions) and run(arguments)."""
 
 EXAMPLE = """examples:
