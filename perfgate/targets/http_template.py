@@ -43,9 +43,10 @@ class HttpTemplateAdapter:
         self._prepare = self._steps("prepare", target.requests.prepare)
         self._learn = self._steps("learn", target.requests.learn)
         self._finish = self._steps("finish", target.requests.finish)
-        if self._learn.each:
-            self._encode, self._load, self._get = {}, _not_learned, None
-        else:
+        self._encode: dict[Operation, Encode] = {}
+        self._load: Callable[[Sequence[int]], bytes] = _not_learned
+        self._get: Encode | None = None
+        if not self._learn.each:
             self._compile_all()
 
     def _compile_all(self) -> None:
@@ -227,7 +228,7 @@ class HttpTemplateAdapter:
     def _constants(self, space: int) -> Mapping[str, Scalar]:
         name = str(self._options["space"])
         named = name if self._dataset.spaces == 1 else f"{name}-{space}"
-        known = {"space": named, "dim": self._dataset.dim, "nodes": self._dataset.num_nodes}
+        known: dict[str, Scalar] = {"space": named, "dim": self._dataset.dim, "nodes": self._dataset.num_nodes}
         return {**self._options, **self._learned[space], **known}
 
     def _goes_to_a_space(self, spec: RequestSpec) -> bool:

@@ -11,8 +11,10 @@ from pydantic_core import PydanticCustomError
 from perfgate.scenario.tables import Table
 from perfgate.targets.model import MOST_PORTS
 
-PLACEHOLDERS = ("python", "host", "port", "data_dir", "embedding_dim", "artifact", "socket")
-PLACEHOLDERS += tuple(f"port{number}" for number in range(2, MOST_PORTS + 1))
+PLACEHOLDERS = (
+    "python", "host", "port", "data_dir", "embedding_dim", "artifact", "socket",
+    *(f"port{number}" for number in range(2, MOST_PORTS + 1)),
+)  # fmt: skip
 BUILD_PLACEHOLDERS = ("python", "source", "build_cache")
 
 
