@@ -141,9 +141,7 @@ def _misbehaviour(args: argparse.Namespace) -> Misbehaviour:
         lose_index=args.lose_index,
         busy_health_s=_last("--busy-health", args.busy_health, lambda text: _number(text, 0, 3_600), seconds) or 0.0,
         freeze=_last("--freeze", args.freeze, _freeze, "N:SECONDS, like 500:120"),
-        space_rate=_last(
-            "--space-rate", args.space_rate, lambda text: _number(text, 0.001, 1e9), "requests a second"
-        ),
+        space_rate=_last("--space-rate", args.space_rate, lambda text: _number(text, 0.001, 1e9), "requests a second"),
     )
 
 
