@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     limit_ns = parse_time(arguments.time_limit, "--time-limit")
     evidence = find_file(arguments.evidence)
     order = open_order(arguments, "gate")
-    asked = {"mode": arguments.mode, "margin": arguments.margin, "looks": _looks(arguments.looks)}
+    asked = {"mode": arguments.mode, "margin": arguments.margin, "looks": parse_looks(arguments.looks)}
     overrides = {name: value for name, value in asked.items() if value is not None}
     policy = choose_policy(order.scenario.gate, arguments.policy, **overrides)
     check_time(policy, limit_ns)
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _decide(arguments, order, policy, limit_ns, evidence)
 
 
-def _looks(text: str | None) -> tuple[int, ...] | None:
+def parse_looks(text: str | None) -> tuple[int, ...] | None:
     from perfgate.errors import InputError
 
     if text is None:

@@ -80,13 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _policy(arguments: argparse.Namespace, scenario: Scenario) -> Policy:
     """Whoever names a margin is taken at his word; otherwise it is that of this question, not that of builds."""
-    from perfgate.cli.gate import _looks
+    from perfgate.cli.gate import parse_looks
     from perfgate.gate.neighbour import MARGIN
     from perfgate.gate.policy_choice import choose_policy, policy_settings
 
     settings, _ = policy_settings(scenario.gate, arguments.policy)
     margin = arguments.margin if arguments.margin is not None else settings.get("margin", MARGIN)
-    asked = {"margin": margin, "looks": _looks(arguments.looks)}
+    asked = {"margin": margin, "looks": parse_looks(arguments.looks)}
     overrides = {name: value for name, value in asked.items() if value is not None}
     return choose_policy(scenario.gate, arguments.policy, **overrides)
 
