@@ -53,7 +53,7 @@ class FalkorDbAdapter:
         if operation is Operation.RECALL:
             question = b"CYPHER q=%b " % orjson.dumps(data.recall_text(key))
             return self._read(question, self._texts[data.recall_space(key)]["recall"])
-        question = b"CYPHER q=%b " % data.encoded_query(key)
+        question = b"".join((b"CYPHER q=", data.encoded_query(key), b" "))
         return self._read(question, self._texts[data.space(key)]["search"])
 
     def judge(self, operation: Operation, key: int, index: int, status: int, body: bytes, deep: bool) -> Judgement:
