@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fleet_agents import small_scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interval_values import interval
@@ -19,6 +20,7 @@ from perfgate_controller.fleet_reasons import check_counts, fleet_notes, judge_p
 from perfgate_controller.fleet_story import FleetStory, Loss, Start
 from perfgate_controller.load_part import DEAD_NS, LoadPart
 from perfgate_controller.member import members_of
+from perfgate_controller.salvage import KeptRun, Salvaged, write
 
 from perfgate.errors import CountsError, FleetError, InputError, StartError
 from perfgate.fleet_file import load_fleet
@@ -26,8 +28,10 @@ from perfgate.gate.policy import Policy
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval
 from perfgate.load_report import LoadReport
+from perfgate.report.directory import write_result
+from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.units import NS_PER_MS
-from perfgate.wire.convert import interval_from_wire
+from perfgate.wire.convert import interval_from_wire, segment_to_wire
 from perfgate.wire.v1 import wire_pb2 as pb
 
 
@@ -253,6 +257,22 @@ def test_a_host_that_a_launcher_starts_needs_no_address_until_it_is_dialled(tmp_
     assert fleet.launcher_of(fleet.hosts[0]) == {"kind": "ssh", "user": "root"}
     with pytest.raises(InputError, match="perfgate fleet up"):
         members_of(fleet)
+
+
+def test_what_is_salvaged_of_a_pair_holds_both_builds(tmp_path: Path) -> None:
+    scenario = small_scenario()
+    load = pb.PrepareLoad(epoch=4, target_json='{"name": "mystore"}')
+    load.scenario.scenario_json, load.scenario.seed = scenario.source, 1
+    for number, arm in enumerate(Arm):
+        load.segments.append(segment_to_wire(Segment(number, arm, SegmentKind.MEASURED, 0, 0, 10**9, number * 10**9)))
+    run = KeptRun("r", "gate", "ci", 0, "its controller fell silent", {"a": "t"})
+    record = write(Salvaged(run, load, (recorded(5), recorded(7, segment=1)), (), ("a",)), tmp_path)
+    assert {arm: total.due for arm, total in record.arms.items()} == {Arm.BASE: 5, Arm.CANDIDATE: 7}
+    assert set(record.measured_ns.values()) == {10**9}
+    assert (record.complete, record.target) == (False, "mystore")
+    assert "what a kept of load 4" in record.warnings[0]
+    write_result(tmp_path, record, None)
+    assert "kept of load 4" in (tmp_path / "report.md").read_text()
 
 
 async def test_a_process_that_has_died_sends_nothing_until_its_permit_would_have_ended() -> None:

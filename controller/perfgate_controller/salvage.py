@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from perfgate.interval_log import IntervalWriter
 from perfgate.load_report import LoadReport
 from perfgate.run import RunRecord
 from perfgate.scenario import scenario_from_json
-from perfgate.segment import Segment
+from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
 from perfgate.trust.files import TlsFiles
 from perfgate.wire.convert import interval_from_wire, report_from_wire, segment_from_wire
@@ -101,13 +102,22 @@ def write(salvaged: Salvaged, directory: Path) -> RunRecord:
             collector.take(interval)
     target = json.loads(load.target_json)["name"]
     when = f"its controller ({salvaged.run.holder}) was lost: {salvaged.run.reason}"
-    return run_record(
+    record = run_record(
         scenario, load.scenario.seed, _named(target), "salvaged", collector,
         f"{when}; this is what {', '.join(salvaged.agents)} kept of load {load.epoch}", run_policy(scenario.gate),
         salvaged.reports, started_wall_ns=salvaged.run.ended_wall_ns,
         duration_ns=max((one.end_ns for one in salvaged.intervals), default=0), phases=(),
         environment={name: {} for name in salvaged.agents},
     )  # fmt: skip
+    return _of_both_arms(record, collector)
+
+
+def _of_both_arms(record: RunRecord, collector: Collector) -> RunRecord:
+    """A pair of a gate has two."""
+    arms = {arm: total for arm in Arm if (total := collector.total(arm)) is not None}
+    measured = {arm: sum(one.duration_ns for one in collector.measured() if one.arm is arm) for arm in arms}
+    builds = {arm: f"salvaged {arm.name.lower()}" if len(arms) > 1 else "salvaged" for arm in arms}
+    return dataclasses.replace(record, arms=arms, measured_ns=measured, builds=builds)
 
 
 def _named(target: str) -> Target:
