@@ -108,8 +108,10 @@ async def test_a_real_api_server_takes_every_object_and_gives_them_up(kubeconfig
 
 async def test_what_a_real_api_server_says_reaches_the_user(kubeconfig: Path, tmp_path: Path) -> None:
     Certified(tmp_path / "authority")
+    elsewhere = tmp_path / "elsewhere"  # names in certificates are of a namespace
+    Certified(elsewhere / "authority")
     with pytest.raises(FleetError, match="no namespace 'missing'; kubectl create namespace"):
-        await up(write(kubeconfig, tmp_path, namespace="missing"))
+        await up(write(kubeconfig, elsewhere, namespace="missing"))
     path = write(kubeconfig, tmp_path, ready=0.5)
     with pytest.raises(FleetError, match=r"not ready within 0\.5 s .*2 pods are not made yet"):
         await up(path)

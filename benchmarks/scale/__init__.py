@@ -1,0 +1,1 @@
+"""How many agents one controller can follow: logical agents that stream, many to a process."""
