@@ -77,7 +77,7 @@ def disk_full(lab: Lab) -> Outcome:
     lab.stop_agent("perf-1")
     lab.start_agent("perf-1", work=work)
     began = time.monotonic()
-    ended = lab.begin_gate(short(), ["perf-1"]).end(60)
+    ended = lab.begin_gate(short(), ["perf-1"], "--candidate", "default").end(60)
     said = named(ended.text, r"\S+: No space left on device; make room[^.]*?file system")
     assert ended.code == 3, ended.text
     left = lab.idle(["perf-1"])

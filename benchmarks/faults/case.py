@@ -62,22 +62,30 @@ def hit(running: Running, fault: Callable[[], object], at_s: float = 1.0, deadli
 
 
 def told(
-    lab: Lab, done: Hit, said: str, code: int | None = None, agents: Sequence[str] = AGENTS, lost: int = 0, note: str = "",
-    salvage: bool = False,
+    lab: Lab, done: Hit, said: str | tuple[str, ...], code: int | None = None, agents: Sequence[str] = AGENTS,
+    lost: int = 0, note: str = "", salvage: bool = False,
 ) -> Outcome:  # fmt: skip
     """The outcome of a run, once these claims hold: the message is there; nothing of the run is left on the hosts of its
     agents; of what was recorded at most `lost` requests are not kept (those that a killed process had with itself).
     code: what it must be. salvage: what agents kept for themselves counts, too."""
     ended = done.ended
-    line = named(ended.text, said)
+    line = named(ended.text, *([said] if isinstance(said, str) else said))
     if code is not None and not (code == 0 and generator_alone(ended)):
         assert ended.code == code, f"exit code {ended.code}: {ended.text}"
     left = lab.idle([name for name in agents if lab.agents[name].process.poll() is None])
     assert not left, f"orphans: {left}"
-    kept, note = _kept(lab, ended, agents, salvage, note)
+    kept, note = _kept(lab, ended, agents, salvage, _with_reason(ended, line, note))
     recorded = len(lab.recorded(agents))
     assert recorded - lost <= kept <= recorded, f"{kept} of {recorded} recorded requests are kept: {ended.text}"
     return Outcome(verdict_of(ended), ended.code, done.took_s, line, recorded, kept, note)
+
+
+def _with_reason(ended: Ended, line: str, note: str) -> str:
+    """And why the run is INVALID, where the line does not say it."""
+    reasons = [reason["text"] for reason in ended.result.get("record", {}).get("invalid", ())]
+    if not reasons or any(line in text for text in reasons):
+        return note
+    return "; ".join(filter(None, (note, f"INVALID since {reasons[0]}")))
 
 
 def _kept(lab: Lab, ended: Ended, agents: Sequence[str], salvage: bool, note: str) -> tuple[int, str]:
@@ -105,12 +113,12 @@ def verdict_of(ended: Ended) -> str:
     return words[0] if words else "none"
 
 
-def named(text: str, words: str) -> str:
-    """The part of what was said that has these words (a regular expression), without the frames of tables."""
-    flat = re.sub(r"[┃│┏┗━\n]+", " ", text)
-    flat = re.sub(r"\s+", " ", flat)
-    found = re.search(words, flat)
-    assert found, f"nobody says {words!r}: {text}"
+def named(text: str, *words: str) -> str:
+    """The part of what was said that has the first of these words that are there (regular expressions), without the frames
+    of tables."""
+    flat = re.sub(r"[┃│┏┗━\s]+", " ", text)
+    found = next((match for one in words if (match := re.search(one, flat))), None)
+    assert found, f"nobody says {words}: {text}"
     return found[0].strip()
 
 
