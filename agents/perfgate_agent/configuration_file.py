@@ -16,7 +16,7 @@ from perfgate.scenario.messages import explain
 from perfgate.scenario.tables import MAX_SECONDS, Table
 from perfgate.targets.load import load_target
 from perfgate.targets.model import Target
-from perfgate.trust.files import CA, CERTIFICATE, KEY, TlsFiles
+from perfgate.trust.table import tls_files
 from perfgate.units import seconds_to_ns
 from perfgate_agent.allowed import LOOPBACK, AllowedAddresses
 from perfgate_agent.configuration import AgentConfiguration, check_cpus, divide_cpus
@@ -101,7 +101,7 @@ def load_configuration(path: Path) -> AgentConfiguration:
         worker_cpus=check_cpus(checked.worker_cpus, "worker_cpus", worker_cpus),
         store_cpus=check_cpus(checked.store_cpus, "store_cpus", store_cpus),
         targets=_targets(directory, checked.host),
-        tls=_tls(directory, checked.tls, origin) if checked.tls else None,
+        tls=tls_files(directory, checked.tls, origin) if checked.tls else None,
         allowed=LOOPBACK if addresses is None else AllowedAddresses.parse(addresses, f"{origin}: load.addresses"),
         vector_directories=tuple(_absolute(directory, one) for one in checked.load.vector_directories),
         limits=_limits(checked.limits),
@@ -160,17 +160,6 @@ def _stores_listen(listen: str | None, origin: str) -> str:
             f"{origin}: host.listen = {listen!r} is no address of this machine: {error.strerror}"
         ) from error
     return listen
-
-
-def _tls(directory: Path, tls: Tls, origin: str) -> TlsFiles:
-    files = {CA: tls.ca_file, CERTIFICATE: tls.cert_file, KEY: tls.key_file}
-    missing = [name for name, written in files.items() if written is None and tls.directory is None]
-    if missing:
-        raise InputError(f"{origin}: [tls]: give directory, or ca_file, cert_file and key_file")
-    ca, certificate, key = (
-        _absolute(directory, written or f"{tls.directory}/{name}") for name, written in files.items()
-    )
-    return TlsFiles(ca, certificate, key)
 
 
 def _limits(table: LimitsTable) -> Limits:

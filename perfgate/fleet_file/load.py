@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from pydantic import ValidationError
 from perfgate.address import Address
 from perfgate.errors import InputError
 from perfgate.fleet_file.model import FleetFile, FleetHost, HostRole
-from perfgate.fleet_file.schema import FleetTables, HostTable, TlsTable
+from perfgate.fleet_file.schema import FleetTables, HostTable
 from perfgate.scenario.load import parse_toml, read_text
 from perfgate.scenario.messages import explain
-from perfgate.trust.files import CA, CERTIFICATE, KEY, TlsFiles
+from perfgate.trust.table import tls_files
 
 
 def load_fleet(path: str | Path) -> FleetFile:
@@ -32,7 +31,7 @@ def load_fleet(path: str | Path) -> FleetFile:
         path=path,
         name=checked.name,
         hosts=hosts,
-        tls=_tls(path.parent, checked.tls, origin) if checked.tls else None,
+        tls=tls_files(path.parent, checked.tls, origin) if checked.tls else None,
         target=Address.parse(checked.target.address, f"{origin}: target.address") if checked.target else None,
         launcher=checked.launcher,
     )
@@ -80,14 +79,3 @@ def _check_together(hosts: Sequence[FleetHost], origin: str) -> None:
         )
     if not any(host.loads for host in hosts):
         raise InputError(f'{origin}: no host has the role load; write roles = ["load"] where requests are to come from')
-
-
-def _tls(directory: Path, tls: TlsTable, origin: str) -> TlsFiles:
-    files = {CA: tls.ca_file, CERTIFICATE: tls.cert_file, KEY: tls.key_file}
-    if tls.directory is None and None in files.values():
-        raise InputError(f"{origin}: [tls]: give directory, or ca_file, cert_file and key_file")
-    ca, certificate, key = (
-        Path(os.path.abspath(directory / Path(written or f"{tls.directory}/{name}").expanduser()))
-        for name, written in files.items()
-    )
-    return TlsFiles(ca, certificate, key)
