@@ -98,7 +98,7 @@ async def follow(agents: int, port: int, seconds: int) -> Outcome:
             lost=sum(link.lost is not None for link in links), log_mb=log.path.stat().st_size / 1e6, merged=merged,
         )  # fmt: skip
         assert taken or outcome.lost
-    await asyncio.gather(*(link.close() for link in links))
+    await asyncio.gather(*(link.close() for link in links), return_exceptions=True)
     return outcome
 
 

@@ -173,7 +173,7 @@ def _tail(directory: str) -> str:
 
 
 def _directory(order: Order) -> str:
-    return os.path.abspath(os.path.expanduser(order["directory"]))
+    return os.path.abspath(os.path.expanduser(str(order["directory"])))
 
 
 def _public(run: Order) -> Order:
