@@ -11,7 +11,7 @@ from cluster import perfgate, write_scenario, write_target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interval_values import interval
-from perfgate_controller.capacity_loop import Limit, judged, trial_segments
+from perfgate_controller.capacity_loop import Limit, judged, trial_segments, was_cut
 
 from perfgate.capacity_search import LONGEST, Ladder
 from perfgate.errors import InputError
@@ -111,6 +111,12 @@ def test_what_a_store_that_does_not_hold_the_rate_looks_like(total: Interval, wh
     assert one.held is False
     assert why in one.why
     assert judged(3, plan(), total, LIMIT, "the generator was late").held is None
+
+
+def test_load_that_was_cut_is_known_as_such() -> None:
+    """What was never sent is the store's doing then, and no fault of the generator's."""
+    assert was_cut(trial(FAST, abandoned=1))
+    assert not was_cut(trial(FAST, failed=3))
 
 
 def test_a_store_that_holds_the_rate_is_a_yes_unless_the_generator_was_late() -> None:

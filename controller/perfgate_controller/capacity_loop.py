@@ -11,7 +11,7 @@ from perfgate.address import Address
 from perfgate.capacity_search import Found, Trial, found, next_rung
 from perfgate.errors import FleetError, MeasurementError, TargetError
 from perfgate.gate.capacity import fell_behind
-from perfgate.gate.generator import run_problems
+from perfgate.gate.generator import cut_reason, run_problems
 from perfgate.gate.policy import Policy
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval
@@ -123,8 +123,12 @@ class CapacityHunt:
         if total is None:
             raise MeasurementError("nothing was measured in a trial; look at the agent's log")
         workers = collector.workers(report for result in results for report in result.reports)
-        faults = run_problems(workers, total, request.policy)
-        return judged(rung, plan, total, request.limit, faults[0].text if faults else "")
+        if was_cut(total):
+            # Requests that were never sent are the store's doing then, unless a worker was at its limits.
+            fault = cut_reason([total], workers, request.policy)
+        else:
+            fault = next(iter(run_problems(workers, total, request.policy)), None)
+        return judged(rung, plan, total, request.limit, fault.text if fault else "")
 
     @contextlib.asynccontextmanager
     async def _store(self) -> AsyncIterator[Address]:
@@ -153,15 +157,13 @@ def trial_segments(start_ns: int, warmup_ns: int, trial_ns: int) -> tuple[Segmen
 
 
 def judged(rung: int, plan: LadderPlan, total: Interval, limit: Limit, fault: str) -> Measured:
-    """A trial that the store fails for sure is no, whatever the generator did: load that is cut, or a queue that grows. A
-    yes, and a no that the generator may have made, count only where it did its part."""
+    """fault: what the load generator did wrong; then the trial does not count, whatever it says."""
     pooled = Histogram.merge([part.response for part in total.operations.values()])
     p99_ns = float(pooled.quantile(0.99)) if pooled.total else float("inf")
     failed = total.failures / total.total if total.total else 1.0
     seconds = max(plan.trial_ns, total.last_done_ns - total.start_ns) / NS_PER_S
-    cut = any(part.outcomes[Outcome.ABANDONED] for part in total.operations.values())
     reasons = [
-        (cut, "load was cut: it fell behind beyond the bound"),
+        (was_cut(total), "load was cut: it fell behind beyond the bound"),
         (failed > limit.max_error_rate, f"{100 * failed:.3g} % failed"),
         (fell_behind(total), "its queue grew to the end"),
         (p99_ns > limit.p99_ns, f"p99 {format_duration(p99_ns)}"),
@@ -171,6 +173,11 @@ def judged(rung: int, plan: LadderPlan, total: Interval, limit: Limit, fault: st
     if fault:
         held, why = None, fault
     return Measured(rung, plan.ladder.rate(rung), held, why, p99_ns, total.completed / seconds, failed)
+
+
+def was_cut(total: Interval) -> bool:
+    """Whether more was under way than the bound, so that load was stopped."""
+    return any(part.outcomes[Outcome.ABANDONED] for part in total.operations.values())
 
 
 def describe(number: int, one: Measured) -> str:

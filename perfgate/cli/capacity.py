@@ -156,12 +156,12 @@ def _said(request: CapacityRequest, result: CapacityResult) -> str:
             f"{request.variant} holds {more}{format_count(ladder.rate(one.rung))} requests/s within {limit}: "
             f"{one.held} of {one.trials} trials."
         )
-        if not one.at_top:
+        if not one.at_top and one.above_trials:
             lines.append(
                 f"{format_percent(ladder.precision)} more, {format_count(ladder.rate(one.rung + 1))} requests/s: held in "
                 f"{one.above_held} of {one.above_trials}."
             )
-        if share := one.least_share():
+        if one.settled and (share := one.least_share()):
             lines.append(f"With 95 % confidence it holds that rate in {format_percent(share)} of trials or more.")
     if result.ended:
         lines.append(f"The search ended early: {result.ended}.")
