@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import socket
@@ -102,6 +103,64 @@ async def test_a_closed_loop_sends_what_connections_allow_and_was_never_due_more
     check_counts(report, intervals)
     assert report.due == report.completed == len(server.requests) > 20
     assert Histogram.merge([one.lag for one in intervals]).quantile(0.5) < MS
+
+
+async def play_slowly(server: FaultServer, **fields: object) -> tuple[NativePlayer, list[Interval]]:
+    """60 requests, one each 50 ms, so that there is time to sleep between reply and request."""
+    loaded = library()
+    assert loaded is not None
+    intervals: list[Interval] = []
+    player = NativePlayer(part([server], plan(rate=20), segments(3_000), **fields), intervals.append, loaded)
+    await player.open()
+    report = await player.play(time.monotonic_ns() + 30 * MS)
+    check_counts(report, intervals)
+    assert report.due == 60
+    assert report.completed >= 54, "a busy machine may send a request just as the store closes"
+    return player, intervals
+
+
+def service_of(intervals: list[Interval]) -> Histogram:
+    return Histogram.merge([part.service for one in intervals for part in one.operations.values()])
+
+
+@needs_engine
+async def test_a_reply_that_nobody_waited_for_is_timed_by_when_it_arrived() -> None:
+    """Read when the next request is due, 50 ms later."""
+    async with FaultServer(always(OK)) as server:
+        player, intervals = await play_slowly(server)
+    assert player._state.deaf >= 20, "after the first second"
+    assert service_of(intervals).quantile(0.5) < 25 * MS
+
+
+@needs_engine
+async def test_a_reply_that_may_not_fit_into_the_kernel_is_waited_for() -> None:
+    """The store could send the rest of it only once the first part is read."""
+    body = b"x" * 2_000_000
+    huge = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    async with FaultServer(always(huge)) as server:
+        player, intervals = await play_slowly(server)
+    assert player._state.deaf == 0
+    assert service_of(intervals).quantile(0.5) < 45 * MS
+
+
+@needs_engine
+async def test_a_connection_that_was_closed_while_nobody_waited_gets_no_request() -> None:
+    async def answer_and_close(server: FaultServer, request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        writer.close()
+
+    async with FaultServer(answer_and_close) as server:
+        player, _ = await play_slowly(server)
+    assert player._state.opened >= 45, "each gets another connection"
+
+
+@needs_engine
+async def test_a_reply_of_a_unix_socket_which_has_no_stamps_is_waited_for(tmp_path: Path) -> None:
+    async with FaultServer(always(OK), path=tmp_path / "s") as server:
+        where = {Arm.BASE: Address.unix(str(tmp_path / "s"))}
+        player, intervals = await play_slowly(server, addresses=where)
+    assert player._state.deaf == 0
+    assert service_of(intervals).quantile(0.5) < 25 * MS
 
 
 async def test_the_driver_is_the_engine_unless_it_cannot_or_must_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,10 @@ class Harvest:
         slots = rows["slot"].astype(np.uint32)
         good = (rows["kind"] == REPLY) & (rows["judge"] == 0)
         numbers, codes = self._slots.bucket[slots], self._slots.code[slots]
+        others = np.flatnonzero(~good)
+        if len(others):
+            found_good = self._look_at(rows[others], slots[others], numbers[others].tolist(), codes[others].tolist())
+            good[others[found_good]] = True
         groups = numbers * len(OPERATIONS) + codes
         for group in np.unique(groups[good]).tolist():
             number, code = divmod(group, len(OPERATIONS))
@@ -77,44 +81,52 @@ class Harvest:
             self._buckets[number].answered_many(
                 code, index, chosen["at_ns"], chosen["sent_ns"], chosen["wait_ns"], chosen["done_ns"], key
             )
-        others = np.flatnonzero(~good)
-        if len(others):
-            self._take_singly(rows[others], slots[others], numbers[others].tolist(), codes[others].tolist())
         self._slots.give_back(slots)
 
-    def _take_singly(
+    def _look_at(
         self, rows: NDArray[np.void], slots: NDArray[np.uint32], numbers: list[int], codes: list[int]
-    ) -> None:
-        """Those that are looked at, or that failed. As tuples: a field of a row of numpy's costs more than the rest."""
-        known = self._slots
+    ) -> list[int]:
+        """Judges replies one by one and records what failed; positions of those that are good and are to be recorded with
+        the others. As tuples: a field of a row of numpy's costs more than the rest."""
+        known, good = self._slots, []
         about = (known.index[slots].tolist(), known.key[slots].tolist(), known.checked[slots].tolist())
-        for row, number, code, index, key, checked in zip(rows.tolist(), numbers, codes, *about, strict=True):
+        for place, (row, number, code, index, key, checked) in enumerate(
+            zip(rows.tolist(), numbers, codes, *about, strict=True)
+        ):
             at_ns, sent_ns, wait_ns, done_ns, address, size, _, system_error, status, kind, reason, _, coding = row
             bucket = self._buckets[number]
-            exchange = Exchange(at_ns, code, index, key, checked, bucket, b"")
-            exchange.sent_ns, exchange.wait_ns, exchange.done_ns = sent_ns, wait_ns, done_ns
             body = self._body(address, size) if address else b""
             if kind == REPLY:
-                bucket.answered(exchange, self._judge(exchange, status, CODINGS[coding], body))
-                continue
-            outcome = outcome_of(kind, system_error)
-            example = example_of(outcome, system_error, reason, body, self._timeout_ns, sent_ns > 0)
+                judged = self._judge(bucket, code, index, key, checked, status, CODINGS[coding], body)
+                if judged.outcome is Outcome.OK:
+                    if checked:
+                        bucket.looked_into(code, key, judged)
+                    good.append(place)
+                    continue
+                outcome, example = judged.outcome, judged.example
+            else:
+                outcome = outcome_of(kind, system_error)
+                example = example_of(outcome, system_error, reason, body, self._timeout_ns, sent_ns > 0)
+            exchange = Exchange(at_ns, code, index, key, checked, bucket, b"")
+            exchange.sent_ns, exchange.wait_ns, exchange.done_ns = sent_ns, wait_ns, done_ns
             bucket.failed(exchange, outcome, example)
+        return good
 
     def _body(self, address: int, size: int) -> bytes:
         body = ctypes.string_at(address, size)
         self._free_body(address)
         return body
 
-    def _judge(self, exchange: Exchange, status: int, coding: str, kept: bytes) -> Judgement:
-        bucket = exchange.bucket
-        assert bucket is not None
-        body: Body = kept
+    def _judge(
+        self, bucket: Bucket, code: int, index: int, key: int, checked: bool, status: int, coding: str, kept: bytes
+    ) -> Judgement:
+        adapter = self._adapters[bucket.segment.arm]
+        if not coding and not is_redirect(status):
+            return adapter.judge(OPERATIONS[code], key, index, status, kept, checked)
+        body: Body = MarkedBody(kept, coding) if coding else b""
         if is_redirect(status):
             body = MarkedBody(b"", "", kept.decode("latin-1"))
-        elif coding:
-            body = MarkedBody(kept, coding)
-        return judge(self._adapters[bucket.segment.arm], exchange, status, body)
+        return judge(adapter, Exchange(0, code, index, key, checked, bucket, b""), status, body)
 
 
 _ABANDONED = OUTCOMES.index(Outcome.ABANDONED)

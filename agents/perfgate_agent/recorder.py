@@ -85,18 +85,23 @@ class Bucket:
         if judged.outcome is not Outcome.OK:
             self.failed(exchange, judged.outcome, judged.example)
             return
-        part = self._of(exchange)
+        part = self._of(exchange.code, exchange.key)
         part.outcomes[0] += 1
         done = exchange.done_ns
         part.response.append(done - exchange.at_ns)
         part.service.append(done - exchange.sent_ns)
         if exchange.checked:
-            part.checked += 1
-            part.found += judged.found
-            part.expected += judged.expected
-            if judged.expected:
-                part.recalls[RECALL_STEPS * min(judged.found, judged.expected) // judged.expected] += 1
+            self.looked_into(exchange.code, exchange.key, judged)
         self._end(exchange, Outcome.OK)
+
+    def looked_into(self, code: int, key: int, judged: Judgement) -> None:
+        """What a good reply was found to hold when it was checked deeply."""
+        part = self._of(code, key)
+        part.checked += 1
+        part.found += judged.found
+        part.expected += judged.expected
+        if judged.expected:
+            part.recalls[RECALL_STEPS * min(judged.found, judged.expected) // judged.expected] += 1
 
     def answered_many(
         self, code: int, index: Integers, at_ns: Integers, sent_ns: Integers, wait_ns: Integers, done_ns: Integers,
@@ -121,7 +126,7 @@ class Bucket:
 
     def failed(self, exchange: Exchange, outcome: Outcome, example: str) -> None:
         """Any outcome but OK: counted by kind, never a latency."""
-        part = self._of(exchange)
+        part = self._of(exchange.code, exchange.key)
         part.outcomes[outcome] += 1
         if len(part.failed) < FAILED_KEYS_KEPT:
             part.failed.append(exchange.index)
@@ -135,10 +140,10 @@ class Bucket:
         part.response.frombytes(response.tobytes())
         part.service.frombytes(service.tobytes())
 
-    def _of(self, exchange: Exchange) -> Part:
-        number = exchange.code
+    def _of(self, code: int, key: int) -> Part:
+        number = code
         if self.grouping is not None:
-            number += self.grouping.of(exchange.key) * len(OPERATIONS)
+            number += self.grouping.of(key) * len(OPERATIONS)
         return self.parts.get(number) or self._part(number)
 
     def _part(self, number: int) -> Part:

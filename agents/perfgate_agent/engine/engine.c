@@ -32,6 +32,8 @@ enum { EVENTS = 64, READ_SIZE = 256 * 1024, EXAMPLE_BYTES = 120, NONE = -1 };
 #define RETRY_NS 1000000LL
 #define CATCH_UP_GRAIN_NS 500000LL
 #define NAP_NS 20000LL /* a sleep shorter than this costs more time than it saves: waking up takes as long */
+#define DEAF_REPLY 16384 /* bytes; the kernel takes a reply of so many whole, though nobody reads it */
+#define DEAF_PAUSE_NS 1000000000LL
 #define FAR INT64_MAX
 
 typedef enum { CLOSED, CONNECTING, IDLE, BUSY } phase;
@@ -47,6 +49,7 @@ typedef struct {
   size_t out_size;
   int64_t since_ns; /* when it began to connect */
   uint32_t idle_place;
+  uint32_t received; /* bytes of the reply so far */
   reply reply;
 } connection;
 
@@ -56,6 +59,7 @@ typedef struct {
   connection *connections;
   uint32_t *idle; /* the one used last is on top */
   uint32_t idle_count, open, opening;
+  uint32_t writing; /* connections that wait until the rest of a request can be sent */
   uint32_t waiting_first, waiting_last;
   uint32_t under_way; /* submitted and not ended */
   int64_t retry_ns;
@@ -78,6 +82,11 @@ struct engine {
   int64_t paced_ns, last_at_ns; /* of the request sent last: when by the pace of catching up, and when it was due */
   int64_t due_ns;                   /* when the next request may go */
   int64_t woke_ns;           /* when the timer fired last */
+  int64_t realtime_ns;       /* how far the clock of the kernel's stamps is ahead */
+  int64_t hearing_until_ns;  /* until then each reply is waited for: see may_be_deaf */
+  struct epoll_event events[EVENTS];
+  int event_count, event_next;
+  int was_deaf; /* before these events */
   int64_t from_ns, until_ns; /* of a closed loop */
   uint32_t cut_segment[ARMS]; /* of each store: the segment in which its load was cut */
   uint8_t buffer[READ_SIZE];
@@ -114,6 +123,7 @@ static void finish(engine *e, uint32_t slot, end_kind kind, int system_error, in
 
 static void finish_under_way(engine *e, uint32_t slot, end_kind kind, int system_error, int64_t done_ns, connection *c) {
   e->pools[e->requests[slot].arm].under_way--;
+  if (kind != END_REPLY && done_ns) e->hearing_until_ns = done_ns + DEAF_PAUSE_NS;
   finish(e, slot, kind, system_error, done_ns, c);
 }
 
@@ -156,6 +166,7 @@ static void count_connections(engine *e) {
 static void shut(engine *e, connection *c) {
   pool *p = &e->pools[c->arm];
   if (c->phase == IDLE) idle_remove(p, c);
+  p->writing -= c->watches_writing;
   if (c->phase == CONNECTING)
     p->opening--;
   else
@@ -211,6 +222,9 @@ static void opened(engine *e, connection *c) {
   }
 }
 
+/* Whether the kernel is to say when each reply arrived. A closed loop reads it at once, and a Unix socket has no such. */
+static int stamps(const engine *e, const pool *p) { return !e->settings.closed_loop && p->address.ss_family != AF_UNIX; }
+
 static void open_one(engine *e, pool *p, int64_t now) {
   connection *c = NULL;
   for (uint32_t i = 0; i < e->settings.connections && !c; i++)
@@ -223,6 +237,7 @@ static void open_one(engine *e, pool *p, int64_t now) {
     return;
   }
   if (family != AF_UNIX) setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (stamps(e, p)) setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
   c->phase = CONNECTING, c->since_ns = now, c->slot = NOBODY;
   p->opening++;
   int failed = connect(c->fd, (struct sockaddr *)&p->address, p->address_size) ? errno : 0;
@@ -284,25 +299,33 @@ static void broken(engine *e, connection *c, int system_error) {
   lose(e, c, kind, system_error, clock_ns());
 }
 
+static void watch_writing(engine *e, connection *c, int on) {
+  if (c->watches_writing == on) return;
+  watch(e, c, EPOLL_CTL_MOD, on ? EPOLLIN | EPOLLRDHUP | EPOLLOUT : EPOLLIN | EPOLLRDHUP);
+  c->watches_writing = (uint8_t)on;
+  if (on)
+    e->pools[c->arm].writing++;
+  else
+    e->pools[c->arm].writing--;
+}
+
 static void push(engine *e, connection *c) {
   while (c->out_size) {
     ssize_t sent = send(c->fd, c->out, c->out_size, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN) return; /* reading tells what happened, and what the store said before */
     if (sent < 0) {
-      if (!c->watches_writing) watch(e, c, EPOLL_CTL_MOD, EPOLLIN | EPOLLRDHUP | EPOLLOUT);
-      c->watches_writing = 1;
+      watch_writing(e, c, 1);
       return;
     }
     c->out += sent, c->out_size -= (size_t)sent;
   }
-  if (c->watches_writing) watch(e, c, EPOLL_CTL_MOD, EPOLLIN | EPOLLRDHUP);
-  c->watches_writing = 0;
+  watch_writing(e, c, 0);
 }
 
 static void begin(engine *e, connection *c, uint32_t slot) {
   request *q = &e->requests[slot];
-  c->slot = slot, c->phase = BUSY;
+  c->slot = slot, c->phase = BUSY, c->received = 0;
   reply_begin(&c->reply, q->want_status, q->want_first, q->keep);
   c->out = q->bytes, c->out_size = q->size;
   q->sent_ns = clock_ns();
@@ -345,11 +368,14 @@ static int is_cut(engine *e, uint32_t slot) {
   return 1;
 }
 
+static void deal(engine *e);
+
 static void submit(engine *e, uint32_t slot, int64_t now) {
   request *q = &e->requests[slot];
   pool *p = &e->pools[q->arm];
   p->under_way++;
   q->sent_ns = q->wait_ns = 0;
+  if (!p->idle_count && e->event_next < e->event_count) deal(e); /* replies that have not been read yet */
   if (p->idle_count) {
     connection *c = &p->connections[p->idle[--p->idle_count]];
     begin(e, c, slot);
@@ -422,11 +448,11 @@ static void send_due(engine *e, int64_t now) {
 
 /* --- replies -------------------------------------------------------------------------------------------------- */
 
-static void answered(engine *e, connection *c, int64_t now) {
+static void answered(engine *e, connection *c, int64_t done_ns, int64_t now) {
   pool *p = &e->pools[c->arm];
   uint32_t slot = c->slot;
   int keep = c->reply.keep_alive && !c->out_size; /* an answer before the question was read spoils the connection */
-  finish_under_way(e, slot, END_REPLY, 0, now, c);
+  finish_under_way(e, slot, END_REPLY, 0, done_ns, c);
   c->used = 1, c->slot = NOBODY;
   if (!keep) {
     shut(e, c);
@@ -454,8 +480,56 @@ static void garbled(engine *e, connection *c, size_t n, int64_t now) {
   lose(e, c, END_BAD_REPLY, 0, now);
 }
 
+/* How far the real time, which the kernel stamps packets with, is ahead of the monotonic clock. Read anew each time, since
+ * somebody may set it; once more where something came between. */
+static void read_clocks(engine *e) {
+  for (int tries = 0; tries < 3; tries++) {
+    struct timespec real;
+    int64_t before = clock_ns();
+    clock_gettime(CLOCK_REALTIME, &real);
+    int64_t after = clock_ns();
+    e->realtime_ns = real.tv_sec * 1000000000LL + real.tv_nsec - (before + after) / 2;
+    if (after - before < 2000) return;
+  }
+}
+
+/* As recv; at_ns: when the last of these bytes reached this machine, or 0 where the kernel does not tell. */
+static ssize_t receive(engine *e, connection *c, int64_t *at_ns) {
+  union {
+    struct cmsghdr align;
+    char bytes[256];
+  } told;
+  struct iovec into = {.iov_base = e->buffer, .iov_len = READ_SIZE};
+  struct msghdr message = {
+      .msg_iov = &into, .msg_iovlen = 1, .msg_control = told.bytes, .msg_controllen = sizeof told.bytes};
+  ssize_t n = recvmsg(c->fd, &message, 0);
+  for (struct cmsghdr *one = n > 0 ? CMSG_FIRSTHDR(&message) : NULL; one; one = CMSG_NXTHDR(&message, one)) {
+    if (one->cmsg_level != SOL_SOCKET || one->cmsg_type != SCM_TIMESTAMPNS) continue;
+    struct timespec stamp;
+    memcpy(&stamp, CMSG_DATA(one), sizeof stamp);
+    *at_ns = stamp.tv_sec * 1000000000LL + stamp.tv_nsec - e->realtime_ns;
+  }
+  return n;
+}
+
+/* When a reply was there: by the kernel's stamp where that can be, else now, and then replies are waited for again. So they
+ * are where one is larger than what the kernel surely takes while nobody reads, and for a second after the first. */
+static int64_t arrived(engine *e, connection *c, int64_t at_ns, int64_t now) {
+  int stamped = at_ns >= e->requests[c->slot].sent_ns && at_ns <= now;
+  if (!stamped || c->received > DEAF_REPLY || e->hearing_until_ns == FAR) e->hearing_until_ns = now + DEAF_PAUSE_NS;
+  return stamped ? at_ns : now;
+}
+
+/* What came after a reply while nobody listened may have come over the idle connection, which costs no request. From now on
+ * it is told apart. */
+static void forgive(engine *e, reply *r, int64_t now) {
+  r->state = AT_DONE, r->error = 0, r->keep_alive = 0;
+  e->hearing_until_ns = now + DEAF_PAUSE_NS;
+}
+
 static void readable(engine *e, connection *c) {
-  ssize_t n = recv(c->fd, e->buffer, READ_SIZE, 0);
+  int64_t at_ns = 0;
+  ssize_t n = stamps(e, &e->pools[c->arm]) ? receive(e, c, &at_ns) : recv(c->fd, e->buffer, READ_SIZE, 0);
   if (n < 0) {
     if (errno != EAGAIN && errno != EINTR) broken(e, c, errno);
     return;
@@ -468,21 +542,29 @@ static void readable(engine *e, connection *c) {
   if (n == 0) {
     reply_end(&c->reply);
     if (c->reply.state == AT_DONE)
-      answered(e, c, now);
+      answered(e, c, arrived(e, c, 0, now), now);
     else
       broken(e, c, 0);
     return;
   }
+  c->received += (uint32_t)n;
   reply_feed(&c->reply, e->buffer, (size_t)n);
+  if (e->was_deaf && c->reply.state == AT_FAILED && c->reply.error == REPLY_SURPLUS) forgive(e, &c->reply, now);
   if (c->reply.state == AT_DONE)
-    answered(e, c, now);
+    answered(e, c, stamps(e, &e->pools[c->arm]) ? arrived(e, c, at_ns, now) : now, now);
   else if (c->reply.state == AT_FAILED)
     garbled(e, c, (size_t)n, now);
+  else if (c->received > DEAF_REPLY)
+    e->hearing_until_ns = now + DEAF_PAUSE_NS; /* the rest may come only now that there is room for it */
+}
+
+static connection *connection_of(engine *e, const struct epoll_event *event) {
+  uint32_t arm = (uint32_t)(event->data.u64 >> 24) & 0xff, place = (uint32_t)event->data.u64 & 0xffffff;
+  return &e->pools[arm].connections[place];
 }
 
 static void happened(engine *e, const struct epoll_event *event) {
-  uint32_t arm = (uint32_t)(event->data.u64 >> 24) & 0xff, place = (uint32_t)event->data.u64 & 0xffffff;
-  connection *c = &e->pools[arm].connections[place];
+  connection *c = connection_of(e, event);
   if (c->phase == CLOSED || c->generation != (uint32_t)(event->data.u64 >> 32)) return;
   if (c->phase == CONNECTING) {
     connected(e, c);
@@ -554,36 +636,88 @@ static void retry(engine *e, int64_t now) {
     if (e->pools[arm].connections && !e->pools[arm].open) replace(e, &e->pools[arm], now);
 }
 
+/* Whether to sleep until the next request is due and read replies only then. The kernel stamps them when they arrive, so
+ * nobody needs to be awake; that is one wake-up a request in place of two. Only after a second in which all went well, so
+ * that outcomes are told apart as exactly as ever. Not while somebody waits for a connection, or a
+ * connection is opened, or a request is still being sent, or the next one would find no connection free. */
+static int may_be_deaf(const engine *e, int64_t now) {
+  if (e->due_ns == FAR || now < e->hearing_until_ns || e->event_count == EVENTS) return 0;
+  for (int arm = 0; arm < ARMS; arm++) {
+    const pool *p = &e->pools[arm];
+    if (p->connections && (!stamps(e, p) || p->opening || p->writing || !p->idle_count || p->waiting_first != NOBODY)) return 0;
+  }
+  return 1;
+}
+
+static void happened_to(engine *e, const struct epoll_event *event) {
+  if (event->data.u64 == UINT64_MAX) { /* the timer: armed anew before the next wait */
+    e->armed_ns = 0;
+    if (e->settings.grain_ns) e->woke_ns = clock_ns();
+  } else if (event->data.u64 == UINT64_MAX - 1) {
+    uint64_t rung;
+    if (read(e->bell, &rung, sizeof rung) >= 0 && atomic_load(&e->stop)) e->next_sweep_ns = 0;
+  } else {
+    happened(e, event);
+  }
+}
+
+/* What has happened to connections, the rest of it if some was dealt with before. */
+static void deal(engine *e) {
+  while (e->event_next < e->event_count) happened_to(e, &e->events[e->event_next++]);
+}
+
+/* The same, but a long batch must not make the next request late; and in a closed loop the store must have work while the
+ * other replies are read. */
+static void deal_and_send(engine *e) {
+  while (e->event_next < e->event_count) {
+    happened_to(e, &e->events[e->event_next++]);
+    if (e->settings.closed_loop) {
+      send_due(e, clock_ns());
+    } else if (e->event_next < e->event_count && e->due_ns != FAR) {
+      int64_t now = clock_ns();
+      if (now >= e->due_ns) send_due(e, now);
+    }
+  }
+}
+
+/* Connections that the store has closed meanwhile, or on which it has talked out of turn, must not get the next request. */
+static void let_go(engine *e) {
+  for (int i = 0; i < e->event_count; i++) {
+    struct epoll_event *event = &e->events[i];
+    if (event->data.u64 >= UINT64_MAX - 1) continue;
+    if (!(event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) && connection_of(e, event)->phase != IDLE) continue;
+    happened(e, event); /* the reply before the end, if there is one */
+    happened(e, event);
+    event->events = 0;
+  }
+}
+
 /* Waits for whatever comes first and deals with it. */
 static void turn(engine *e) {
-  struct epoll_event events[EVENTS];
   atomic_store(&e->hungry, e->due_ns == FAR);
   atomic_thread_fence(memory_order_seq_cst); /* either the feeder sees the hunger, or this thread what was fed */
   if (e->due_ns == FAR && !e->settings.closed_loop && e->submitted_head != load(&e->submitted_tail)) return; /* fed meanwhile */
-  int64_t until = wake_ns(e), soonest = e->woke_ns + e->settings.grain_ns;
+  int64_t until = wake_ns(e), soonest = e->woke_ns + e->settings.grain_ns, now = clock_ns();
   if (until < soonest) until = soonest; /* at high rates some requests share a wake-up */
-  int nap = until - clock_ns() < NAP_NS;
-  if (!nap) arm_timer(e, until);
-  int n = epoll_wait(e->epoll, events, EVENTS, nap ? 0 : -1);
-  e->state.wakes++;
-  for (int i = 0; i < n; i++) {
-    if (events[i].data.u64 == UINT64_MAX) { /* the timer: armed anew before the next wait */
-      e->armed_ns = 0;
-      if (e->settings.grain_ns) e->woke_ns = clock_ns();
-    } else if (events[i].data.u64 == UINT64_MAX - 1) {
-      uint64_t rung;
-      if (read(e->bell, &rung, sizeof rung) < 0) continue;
-      if (atomic_load(&e->stop)) e->next_sweep_ns = 0;
-    } else {
-      happened(e, &events[i]);
-      if (e->settings.closed_loop) { /* at once, so that the store has work while the other replies are read */
-        send_due(e, clock_ns());
-      } else if (i + 1 < n && e->due_ns != FAR) { /* a long batch must not make the next request late */
-        int64_t now = clock_ns();
-        if (now >= e->due_ns) send_due(e, now);
-      }
-    }
+  int nap = until - now < NAP_NS, deaf = !nap && may_be_deaf(e, now);
+  if (deaf) {
+    struct timespec at = {.tv_sec = until / 1000000000LL, .tv_nsec = until % 1000000000LL};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+    e->state.deaf++;
+  } else if (!nap) {
+    arm_timer(e, until);
   }
+  int n = epoll_wait(e->epoll, e->events, EVENTS, nap || deaf ? 0 : -1);
+  e->event_count = n > 0 ? n : 0, e->event_next = 0, e->was_deaf = deaf;
+  e->state.wakes++;
+  if (e->event_count && !e->settings.closed_loop) read_clocks(e);
+  if (deaf) {
+    let_go(e);
+    now = clock_ns();
+    if (e->settings.grain_ns) e->woke_ns = now;
+    if (now >= e->due_ns) send_due(e, now);
+  }
+  deal_and_send(e);
 }
 
 /* --- the thread ----------------------------------------------------------------------------------------------- */
@@ -692,7 +826,7 @@ engine *engine_new(const engine_settings *settings) {
   engine *e = calloc(1, sizeof *e);
   if (!e) return NULL;
   atomic_init(&e->drain_ns, settings->drain_ns);
-  e->settings = *settings, e->mask = settings->slots - 1, e->due_ns = FAR;
+  e->settings = *settings, e->mask = settings->slots - 1, e->due_ns = e->hearing_until_ns = FAR;
   e->epoll = e->timer = e->bell = NONE;
   e->requests = calloc(settings->slots, sizeof *e->requests);
   e->submitted = calloc(settings->slots, sizeof *e->submitted);

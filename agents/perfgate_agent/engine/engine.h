@@ -71,6 +71,7 @@ typedef struct {
   uint32_t ending, saturated, lost, finished;
   uint32_t connections, connections_most;
   uint64_t opened, wakes;
+  uint64_t deaf; /* wakes before which replies were not waited for */
   int64_t longest_wait_ns;
 } engine_state;
 

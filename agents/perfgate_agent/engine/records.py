@@ -67,6 +67,7 @@ class State(ctypes.Structure):
         ("connections_most", ctypes.c_uint32),
         ("opened", ctypes.c_uint64),
         ("wakes", ctypes.c_uint64),
+        ("deaf", ctypes.c_uint64),
         ("longest_wait_ns", ctypes.c_int64),
     )
 
