@@ -18,6 +18,8 @@ from perfgate.plain_state import plain_state
 
 SPARSE = 16
 """With more counters than this to each value, sorting the values takes less time than going through the counters."""
+FEW = 512
+"""So many values are sorted first, which finds their extremes, too."""
 
 
 @plain_state
@@ -51,7 +53,10 @@ class Histogram:
         values = _as_durations(values_ns)
         if not len(values):
             return cls.empty(geometry)
-        low, high = int(np.minimum.reduce(values)), int(np.maximum.reduce(values))
+        if sort := len(values) <= FEW:
+            values = np.sort(values)
+        low, high = (values[0], values[-1]) if sort else (np.minimum.reduce(values), np.maximum.reduce(values))
+        low, high = int(low), int(high)
         if low < 0:
             raise ValueError(f"a duration of {low} ns is negative; was the wrong time subtracted from the other?")
         total = len(values)
@@ -61,7 +66,7 @@ class Histogram:
             return dataclasses.replace(cls.empty(geometry), overflow=total, min_ns=low, max_ns=high)
         most = min(high, geometry.highest_ns)
         first, last = geometry.index_of_one(low), geometry.index_of_one(most)
-        buckets, counts = _count(geometry.index_of(values, most), first, last)
+        buckets, counts = _count(geometry.index_of(values, most), first, last, sort)
         return cls(buckets, counts, total - len(values), low, high, geometry)
 
     @classmethod
@@ -202,10 +207,12 @@ def _as_durations(values_ns: ArrayLike) -> NDArray[np.int64]:
     return values.astype(np.int64, copy=False)
 
 
-def _count(indices: NDArray[np.int64], first: int, last: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Which indices, all of them from first to last, occur, sorted, and how often each."""
+def _count(
+    indices: NDArray[np.int64], first: int, last: int, ordered: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Which indices, all of them from first to last, occur, sorted, and how often each. ordered: they are sorted."""
     if last - first > SPARSE * len(indices):
-        return _count_sparse(indices)
+        return _count_ordered(indices if ordered else np.sort(indices))
     if first <= last - first:  # counting from 0 costs less than moving the indices
         dense = np.bincount(indices)
         filled = dense.nonzero()[0]
@@ -215,11 +222,15 @@ def _count(indices: NDArray[np.int64], first: int, last: int) -> tuple[NDArray[n
     return (filled + first).astype(np.int32), dense[filled].astype(np.int64, copy=False)
 
 
-def _count_sparse(indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The same by sorting: one slow reply among a few hundred spreads them over thousands of counters."""
-    ordered = np.sort(indices)
-    edges = np.concatenate(([True], ordered[1:] != ordered[:-1], [True])).nonzero()[0]
-    return ordered[edges[:-1]].astype(np.int32), np.diff(edges).astype(np.int64, copy=False)
+def _count_ordered(ordered: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The same of sorted indices: one slow reply among a few hundred spreads them over thousands of counters."""
+    steps = (ordered[1:] != ordered[:-1]).nonzero()[0]
+    ends = np.empty(len(steps) + 1, dtype=np.int64)  # the last place of each index
+    ends[:-1], ends[-1] = steps, len(ordered) - 1
+    counts = ends.copy()
+    counts[1:] -= steps
+    counts[0] += 1
+    return ordered[ends].astype(np.int32), counts
 
 
 def _add(parts: Sequence[Histogram]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
