@@ -1,8 +1,8 @@
 """What the benchmark reads from the outputs of other load generators, as each really printed them (tests/golden/peers).
 
-Versions: wrk 4.1.0, h2load of nghttp2 1.52.0, vegeta 12.13.0, hey 0.1.5, Locust 2.47.0, aiohttp 3.14.5; one second each,
-of 2 or 4 connections against nginx, by the commands of benchmarks/speed/tools.py: `closed` without a rate, `paced` at
-200/s, `missing` on a path that is answered 404, `nobody` on a port where nobody listens, `closing` against a server that
+Versions: wrk 4.1.0, h2load of nghttp2 1.52.0, oha 1.16.0, vegeta 12.13.0, hey 0.1.5, Locust 2.47.0, aiohttp 3.14.5; one
+second each, of 2 or 4 connections against nginx, by the commands of benchmarks/speed/tools.py: `closed` without a rate,
+`paced` at 200/s, `missing` on a path that is answered 404, `nobody` on a port where nobody listens, `closing` against a server that
 closes instead of answering.
 """
 
@@ -26,6 +26,11 @@ EXPECTED = {
     "h2load-missing": Reading(0, 19615, 1.0),
     "h2load-nobody": Reading(0, 0, 1.0),
     "h2load-closing": Reading(0, 0, 1.0),
+    "oha-closed": Reading(57099, 0, 1.001872159, 0.027933, 0.111157),
+    "oha-paced": Reading(200, 0, 1.001414251, 0.040597, 0.284018),
+    "oha-missing": Reading(0, 200, 1.001690221, 0.06074, 0.800115),
+    "oha-nobody": Reading(0, 200, 1.001528868),
+    "oha-closing": Reading(0, 49, 1.001507631),
     "vegeta-closed": Reading(3154, 0, 0.996487984, 0.194477, 12.016853),
     "vegeta-paced": Reading(200, 0, 0.995049773, 0.210141, 6.337653),
     "vegeta-missing": Reading(0, 2392, 1.003827473, 0.159865, 8.438543),

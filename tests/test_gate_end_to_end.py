@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cluster import perfgate, started, wait_for_line, write_scenario, write_target
 from perfgate_agent.ports import descendants
+from perfgate_controller import session_stream
 
 from perfgate.evidence.evidence_file import read
 from perfgate.interval_log import read_intervals
@@ -197,7 +198,10 @@ def test_a_dead_target_is_one_clear_message(tmp_path: Path, cache: Path) -> None
         (["frobnicate"], "invalid choice"),
     ],
 )
-def test_bad_input_is_one_message_and_exit_3(words: list[str], message: str, tmp_path: Path, cache: Path) -> None:
+def test_bad_input_is_one_message_and_exit_3(
+    words: list[str], message: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_stream, "DIAL_S", 0.5)
     names = {"S": str(write_scenario(tmp_path)), "T": str(write_target(tmp_path))}
     done = perfgate([names.get(word, word) for word in words], cache)
     assert done.returncode == 3
