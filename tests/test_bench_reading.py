@@ -2,8 +2,8 @@
 
 Versions: wrk 4.1.0, h2load of nghttp2 1.52.0, oha 1.16.0, vegeta 12.13.0, hey 0.1.5, Locust 2.47.0, aiohttp 3.14.5; one
 second each, of 2 or 4 connections against nginx, by the commands of benchmarks/speed/tools.py: `closed` without a rate,
-`paced` at 200/s, `missing` on a path that is answered 404, `nobody` on a port where nobody listens, `closing` against a server that
-closes instead of answering.
+`paced` at 200/s, `missing` on a path that is answered 404, `nobody` on a port where nobody listens, `closing` against a
+server that closes instead of answering.
 """
 
 from __future__ import annotations
