@@ -78,7 +78,8 @@ def test_a_run_at_a_rate_that_no_worker_can_send_blames_the_worker(rate: int, wa
     assert record["workers"][0]["usage"]["peak_rss_bytes"] < BOUND_MB * 1e6
 
 
-@pytest.mark.parametrize("rate", ["engine", pytest.param("portable", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow  # a run's twin; what a gate makes of it: test_capacity
+@pytest.mark.parametrize("rate", ["engine", "portable"], indirect=True)
 def test_a_gate_at_a_rate_that_no_worker_can_send_blames_the_worker(rate: int, tmp_path: Path) -> None:
     done = perfgate(["gate", *order(tmp_path, rate), "--base", "default", "--candidate", "default"], tmp_path)
     assert done.returncode == 3, done.stdout + done.stderr
