@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 EXAMPLE = """examples:
   perfgate run scenarios/ci/quick.toml --target targets/embedded.toml
   perfgate run scenarios/ci/quick.toml --target targets/embedded.toml --variant slow_search --out /tmp/slow
+  perfgate run scenarios/burst/flash_crowd.toml --target targets/embedded.toml --duration 30s
   perfgate run scenarios/ci/quick.toml --target targets/embedded.toml --url http://127.0.0.1:7432
   perfgate run scenarios/ci/quick.toml --target targets/mystore.toml --fleet fleet.toml
 
@@ -27,6 +28,7 @@ exit codes: 0 the run is complete, valid and within the scenario's [validation],
 
 def add_parser(subparsers: Subparsers) -> None:
     from perfgate.cli.common import add_load_arguments
+    from perfgate.cli.duration import add_duration_argument
 
     parser = subparsers.add_parser(
         "run",
@@ -36,6 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_load_arguments(parser)
+    add_duration_argument(parser)
     parser.add_argument("--variant", default=None, help="the build to start (default: the target file's first)")
     parser.add_argument(
         "--url",
@@ -49,16 +52,20 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    import dataclasses
+
     from perfgate_controller.fleet import Fleet
     from perfgate_controller.run_loop import LoadRun, RunRequest
 
     from perfgate.cli.common import finish, host_turn, open_order, parse_time, print_run, run_with_fleet
+    from perfgate.cli.duration import lasting
     from perfgate.gate.policy_load import run_policy
     from perfgate.progress import Progress
     from perfgate.report.words import exit_code
     from perfgate.run import RunRecord
 
     order = open_order(arguments, "run")
+    order = dataclasses.replace(order, scenario=lasting(order.scenario, arguments.duration))
     first = next(iter(order.target.variants), "default")
     url = _url(arguments, order)
     request = RunRequest(

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from perfgate.cli.common import Order
     from perfgate.run import RunRecord
-    from perfgate.scenario.model import Scenario
     from perfgate.soak.checkpoint import Checkpoint
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -33,6 +32,7 @@ exit codes: 0 nothing is shown to creep or leak, 1 something is, or a limit was 
 
 def add_parser(subparsers: Subparsers) -> None:
     from perfgate.cli.common import add_load_arguments
+    from perfgate.cli.duration import add_duration_argument
 
     parser = subparsers.add_parser(
         "soak",
@@ -46,7 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--url", default=None, metavar="URL", help="load this running store instead; its memory is then not sampled"
     )
-    parser.add_argument("--duration", default=None, metavar="TIME", help="as 90s, 15m, 72h (default: the scenario's)")
+    add_duration_argument(parser)
     parser.add_argument(
         "--report-every", default="1h", metavar="TIME", help="the length of a period and of its report (%(default)s)"
     )
@@ -76,11 +76,12 @@ def _soak(arguments: argparse.Namespace) -> int:
 
     from perfgate.address import Address
     from perfgate.cli.common import finish, host_turn, open_order, parse_time, run_with_fleet
+    from perfgate.cli.duration import lasting
     from perfgate.gate.policy_load import run_policy
     from perfgate.progress import Progress
 
     order = open_order(arguments, "soak")
-    order = dataclasses.replace(order, scenario=_lasting(order.scenario, arguments.duration))
+    order = dataclasses.replace(order, scenario=lasting(order.scenario, arguments.duration))
     first = next(iter(order.target.variants), "default")
     request = RunRequest(
         scenario=order.scenario,
@@ -121,20 +122,6 @@ def _terms(arguments: argparse.Namespace, order: Order, build: str, warmup_ns: i
         duration_ns=order.scenario.duration_ns, warmup_ns=warmup_ns, every_ns=every_ns, directory=order.directory,
         lag_limit_ns=lag_limit_ns, late_ns=min(LATE_NS, every_ns),
     )  # fmt: skip
-
-
-def _lasting(scenario: Scenario, duration: str | None) -> Scenario:
-    from perfgate.cli.common import parse_time
-    from perfgate.errors import InputError
-    from perfgate.scenario.derived import shortened
-    from perfgate.units import NS_PER_S
-
-    ns = parse_time(duration, "--duration")
-    if ns is None:
-        return scenario
-    if not ns:
-        raise InputError(f"--duration {duration}: give some time, as 90s or 72h")
-    return shortened(scenario, ns / NS_PER_S)
 
 
 def _write_report(directory: Path, made: Checkpoint) -> None:
