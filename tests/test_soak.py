@@ -184,6 +184,12 @@ def test_memory_that_grows_with_what_is_stored_is_no_leak_but_is_told_by_memory(
     assert "bytes a memory stored" in render_markdown(soak_document(made))
 
 
+@pytest.mark.parametrize(("elapsed", "word"), [(7 * S, "a second"), (10 * 60 * S, "a minute"), (72 * HOUR, "an hour")])
+def test_a_short_run_is_not_extrapolated_to_hours(elapsed: int, word: str) -> None:
+    made = dataclasses.replace(soaked(9, creep_an_hour=0.05).checkpoint("ended"), elapsed_ns=elapsed)
+    assert f"| {word} |" in render_markdown(soak_document(made))
+
+
 def test_a_period_that_has_not_ended_is_not_compared() -> None:
     watcher = soaked(10)
     watcher.take(second(36_000, 50 * MS))

@@ -24,7 +24,7 @@ from perfgate_controller.link import AgentLink
 LATE_NS = 15 * NS_PER_S
 """A period is reported so long after its end: late replies and slow streams have come in by then."""
 SAMPLES_A_PERIOD = 30
-SAMPLE_LEAST_S = 1.0
+SAMPLE_LEAST_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)

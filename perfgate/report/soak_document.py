@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 from perfgate.report.document import Column, Document, Row, Section, Table
@@ -16,6 +17,20 @@ SHOWN = 24
 """Periods that are listed: the first, the last, and evenly between."""
 WIDTH = 40
 TONES = {Motion.RISES: "bad", Motion.FALLS: "", Motion.STEADY: "good", Motion.OPEN: ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """In what a slope is told: a word, and how many of it make an hour. A run of a minute is not extrapolated to hours."""
+
+    word: str
+    an_hour: float
+
+
+def pace_of(elapsed_ns: int) -> Pace:
+    if elapsed_ns >= 2 * 3_600 * NS_PER_S:
+        return Pace("an hour", 1)
+    return Pace("a minute", 60) if elapsed_ns >= 120 * NS_PER_S else Pace("a second", 3_600)
 
 
 def soak_document(checkpoint: Checkpoint, directory: Path | None = None) -> Document:
@@ -51,7 +66,8 @@ def _headline(checkpoint: Checkpoint) -> str:
     done = f"{format_duration(checkpoint.elapsed_ns)} of {format_duration(checkpoint.duration_ns)}"
     state = "" if checkpoint.state in ("running", "ended") else f" It was broken off: {checkpoint.state}."
     if checkpoint.rising:
-        names = ", ".join(f"{_name(one)} {_slope(one)} an hour" for one in checkpoint.rising[:3])
+        pace = pace_of(checkpoint.elapsed_ns)
+        names = ", ".join(f"{_name(one)} {_slope(one, pace)} {pace.word}" for one in checkpoint.rising[:3])
         return f"After {done}: {names}.{state}"
     open_ones = [one for one in checkpoint.findings if one.motion is Motion.OPEN]
     if not checkpoint.findings or open_ones:
@@ -60,9 +76,10 @@ def _headline(checkpoint: Checkpoint) -> str:
 
 
 def _drifts(checkpoint: Checkpoint) -> Section:
-    rows = tuple(_drift_row(one) for one in checkpoint.findings)
+    pace = pace_of(checkpoint.elapsed_ns)
+    rows = tuple(_drift_row(one, pace) for one in checkpoint.findings)
     columns = (
-        Column("what"), Column("level", right=True), Column("an hour", right=True), Column("interval", right=True),
+        Column("what"), Column("level", right=True), Column(pace.word, right=True), Column("interval", right=True),
         Column("over the run", right=True), Column("finding"),
     )  # fmt: skip
     note = (
@@ -73,17 +90,19 @@ def _drifts(checkpoint: Checkpoint) -> Section:
     return Section("What moves", table=Table(columns, rows), note=note if rows else "")
 
 
-def _drift_row(one: Finding) -> Row:
+def _drift_row(one: Finding, pace: Pace) -> Row:
     line = one.drift
     if line is None:
         return Row((_name(one), "–", "–", "–", "–", "too few periods"))
     level = format_duration(math.exp(line.level)) if one.unit == "log ns" else format_bytes(line.level)
-    interval = f"{_by(one, line.lower)} … {_by(one, line.upper)}"
+    interval = f"{_by(one, line.lower / pace.an_hour)} … {_by(one, line.upper / pace.an_hour)}"
     finding = one.motion.value
     if one.per_store is not None:
         finding += f", {one.per_store:,.0f} bytes a memory stored"
     tone = TONES[one.motion] if one.per_store is None or one.motion is not Motion.RISES else ""
-    return Row((_name(one), level, _slope(one), interval, _by(one, line.per_hour * line.hours), finding), tone=tone)
+    return Row(
+        (_name(one), level, _slope(one, pace), interval, _by(one, line.per_hour * line.hours), finding), tone=tone
+    )
 
 
 def _name(one: Finding) -> str:
@@ -91,8 +110,8 @@ def _name(one: Finding) -> str:
     return f"{short_operation(operation)} {rest}".strip()
 
 
-def _slope(one: Finding) -> str:
-    return _by(one, one.drift.per_hour) if one.drift else "–"
+def _slope(one: Finding, pace: Pace) -> str:
+    return _by(one, one.drift.per_hour / pace.an_hour) if one.drift else "–"
 
 
 def _by(one: Finding, amount: float) -> str:
