@@ -13,7 +13,7 @@ AGENTS = ("perf-1", "perf-2")
 DEADLINE_S = 60.0
 """Of a command after the fault, where nothing says less: longer than every time limit on the way."""
 
-ANSWERED = r"\d+ requests answered[^;.]*"
+ANSWERED = r"[\d,]+ requests answered[^;.]*"
 """Of a run with a result."""
 GENERATOR = {"generator_lag", "generator_busy", "core_wait", "steal", "gc_pause", "offered_rate"}
 

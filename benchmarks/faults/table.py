@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,8 +29,13 @@ def _row(case: Case, outcome: Outcome) -> tuple[str, ...]:
     words = "; ".join(part for part in (said, outcome.note) if part)
     return (
         f"{case.fault} (`{case.name}`)", case.provoked, VERDICTS.get(outcome.verdict, outcome.verdict), str(outcome.code),
-        kept, f"{outcome.took_s:.1f} s", words.replace("|", "\\|"),
+        kept, f"{outcome.took_s:.1f} s", _anywhere(words).replace("|", "\\|"),
     )  # fmt: skip
+
+
+def _anywhere(words: str) -> str:
+    """Without the directory and the names of the machine where it was said."""
+    return re.sub(r"@\S+ pid \d+", "@HOST pid N", re.sub(r"/tmp/[^/\s]+/", "…/", words))
 
 
 def into_document(path: Path, table: str) -> None:

@@ -34,7 +34,7 @@ def hung(lab: Lab) -> Outcome:
     """Under a run: its requests end by their timeout."""
     assert lab.store is not None
     done = hit(lab.begin_run(short(), BOTH), lambda: lab.store and lab.store.send_signal(signal.SIGSTOP))
-    return told(lab, done, r"\d+ requests answered.*?% failed", code=3)
+    return told(lab, done, (r"the store fell [^.]*", r"[\d,]+ requests answered.*?% failed"), code=3)
 
 
 def hung_in_gate(lab: Lab) -> Outcome:
