@@ -20,7 +20,7 @@ def no_room(error: Exception) -> MeasurementError | None:
             return None
         path, number = found[0][0], errno.ENOSPC
     elif isinstance(error, OSError) and error.errno in FULL:
-        number = error.errno
+        number = error.errno or errno.ENOSPC
     else:
         return None
     return MeasurementError(
