@@ -96,6 +96,7 @@ class Harvest:
             at_ns, sent_ns, wait_ns, done_ns, address, size, _, system_error, status, kind, reason, _, coding = row
             bucket = self._buckets[number]
             body = self._body(address, size) if address else b""
+            outcome: Outcome
             if kind == REPLY:
                 judged = self._judge(bucket, code, index, key, checked, status, CODINGS[coding], body)
                 if judged.outcome is Outcome.OK:
