@@ -72,20 +72,21 @@ class LogicalAgents(rpc.AgentServicer):
         return pb.Description(protocol=PROTOCOL, perfgate_version=__version__, name="logical", workers=1)
 
     async def Session(self, commands: AsyncIterator[pb.Command], context: Any) -> None:
-        number, playing = 0, None
+        number, playing, writing = 0, None, asyncio.Lock()
         async for command in commands:
             name = command.WhichOneof("command")
             if name == "hello":
                 number = int(command.hello.run)
             elif name == "start_at":
-                playing = asyncio.create_task(self._play(number, command.start_at.monotonic_ns, context))
+                playing = asyncio.create_task(self._play(number, command.start_at.monotonic_ns, context, writing))
             answer = _answer(command, name)
             if answer is not None:
-                await context.write(answer)
+                async with writing:  # one at a time, as gRPC wants it
+                    await context.write(answer)
         if playing is not None:
             playing.cancel()
 
-    async def _play(self, number: int, start_ns: int, context: Any) -> None:
+    async def _play(self, number: int, start_ns: int, context: Any, writing: asyncio.Lock) -> None:
         for second in range(self._seconds):
             message = self._intervals[(number * 7 + second) % TEMPLATES]
             interval = pb.Interval()
@@ -94,10 +95,12 @@ class LogicalAgents(rpc.AgentServicer):
             interval.worker = f"agent-{number}/0"
             due_ns = start_ns + interval.end_ns
             await asyncio.sleep(max(0, due_ns - time.monotonic_ns()) / NS_PER_S)
-            await context.write(pb.Event(intervals=pb.IntervalBatch(intervals=[interval], epoch=1)))
+            async with writing:
+                await context.write(pb.Event(intervals=pb.IntervalBatch(intervals=[interval], epoch=1)))
             self.lateness_ns.append(time.monotonic_ns() - due_ns)
         report = pb.WorkerReport(worker=f"agent-{number}/0")
-        await context.write(pb.Event(load_finished=pb.LoadFinished(workers=[report], epoch=1)))
+        async with writing:
+            await context.write(pb.Event(load_finished=pb.LoadFinished(workers=[report], epoch=1)))
 
 
 def _answer(command: pb.Command, name: str | None) -> pb.Event | None:
