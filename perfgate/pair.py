@@ -48,6 +48,8 @@ class Pair:
     """The load generator in this pair, over all its measured slices."""
     start: int | None = None
     """Which couple of processes served it, where one serves several pairs; None: two of its own."""
+    load: int | None = None
+    """Which loading of the data its processes serve copies of, 0 being the first; None: theirs alone."""
 
     @property
     def usable(self) -> tuple[Couple, ...]:

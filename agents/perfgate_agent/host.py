@@ -92,17 +92,24 @@ class Host:
         self._configuration = configuration
         self._directory = directory
         self._handles = itertools.count(1)
+        self._builds = itertools.count()
         self._installed: dict[tuple[str, str, str], tuple[Path, Installed]] = {}
         self._sockets: tempfile.TemporaryDirectory[str] | None = None
         self.processes: dict[int, StoreProcess] = {}
 
-    async def install(self, build: Build, progress: Callable[[str, float], None]) -> Installed:
-        """Load the build's data into a fresh process, verify it, and keep the directory to copy."""
+    async def install(
+        self, build: Build, progress: Callable[[str, float], None], anew: bool = False
+    ) -> Installed:  # fmt: skip
+        """Load the build's data into a fresh process, verify it, and keep the directory to copy. anew: even where that was
+        done before; the former directory goes."""
         key = _key(build)
         if key in self._installed:
-            _, known = self._installed[key]
-            return Installed(known.memories, known.bytes, known.start_ns, known.load_ns, reused=True)
-        place = self._directory / f"build-{len(self._installed)}"
+            former, known = self._installed[key]
+            if not anew:
+                return Installed(known.memories, known.bytes, known.start_ns, known.load_ns, reused=True)
+            del self._installed[key]
+            await asyncio.to_thread(shutil.rmtree, former.parent)
+        place = self._directory / f"build-{next(self._builds)}"
         data = _fresh(place / "data")
         handle = next(self._handles)
         cpus = self._configuration.store_cpus

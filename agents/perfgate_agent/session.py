@@ -123,7 +123,9 @@ class AgentSession:
     async def _install_build(self, command: pb.Command) -> pb.Event:
         order = command.install_build
         build = await self._build(order.target, order.variant, order.scenario)
-        done = await self._host.install(build, lambda phase, fraction: self._progress(command.id, phase, fraction))
+        done = await self._host.install(
+            build, lambda phase, fraction: self._progress(command.id, phase, fraction), order.anew
+        )
         return pb.Event(
             build_installed=pb.BuildInstalled(
                 memories=done.memories,

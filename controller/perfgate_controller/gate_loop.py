@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from perfgate.errors import CountsError, FleetError, PerfgateError, StartError, TargetError
-from perfgate.gate.capacity import capacity_check
 from perfgate.gate.compare import compare, invalid, look_due
 from perfgate.gate.comparison import Comparison
 from perfgate.gate.generator import drop_faulty, drop_laggards, spoilt_reason
 from perfgate.gate.neighbour import others_only
 from perfgate.gate.policy import Policy
+from perfgate.gate.quality import FIRST_LOAD, recall_doubtful
 from perfgate.gate.validity import usable_pairs
 from perfgate.interval_log import IntervalWriter
 from perfgate.pair import Pair
@@ -23,6 +24,7 @@ from perfgate.progress import LookTaken, Note, PairDone, PhaseProgress, Progress
 from perfgate.run import RunRecord
 from perfgate.segment import Arm
 from perfgate.units import NS_PER_S
+from perfgate_controller.capacity_watch import CapacityWatch
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
 from perfgate_controller.fleet_reasons import check_counts as check_counts
@@ -60,6 +62,9 @@ class Gate:
         self._plan_at_ns = 0
         self.pairs: list[Pair] = []
         self._couple: Couple | None = None
+        self._capacity = CapacityWatch(request.policy, lambda text: progress.handle(Note(text)))
+        self._load_anew = False
+        self._loaded = FIRST_LOAD
         self._phases = Phases(progress)
         fleet.story.tell = lambda text: progress.handle(Note(text))
 
@@ -105,8 +110,9 @@ class Gate:
         with self._phases.phase("measure", f"at most {most} pairs"):
             while True:
                 pair = await self._pair(len(self.pairs), log)
+                pair, saturation = self._capacity.check(pair)
                 self.pairs.append(pair)
-                if len(self.pairs) == 1 and (saturation := capacity_check(pair, policy)):
+                if saturation is not None:
                     return saturation
                 self._progress.handle(self._pair_done(pair))
                 if not pair.usable and (why := spoilt_reason([pair], policy)):
@@ -123,6 +129,25 @@ class Gate:
                 self._progress.handle(LookTaken(comparison))
                 if comparison.final:
                     return comparison
+                self._doubt(comparison)
+
+    def _doubt(self, comparison: Comparison) -> None:
+        """Lost recall may be the luck of one index: each further pair then has data of its own."""
+        if self._copied and not self._load_anew and recall_doubtful(comparison.effects):
+            self._load_anew = True
+            self._progress.handle(Note("fewer true answers are found: the data are loaded anew for each further pair"))
+
+    @property
+    def _copied(self) -> bool:
+        """Whether processes serve copies of data that were loaded once, and not the same ones on both sides."""
+        host = self._request.target.host
+        return host is not None and host.copyable and len(self._request.variants) > 1
+
+    async def _load_again(self) -> None:
+        request, host = self._request, self._fleet.host
+        for variant in request.variants:
+            await host.install(request.target.name, variant, request.scenario, request.seed, anew=True)
+        self._loaded += 1
 
     def _hopeless(self) -> bool:
         """No use in going on: the first pairs are all spoilt, or too few can still become usable."""
@@ -154,6 +179,7 @@ class Gate:
                 results = await self._load(schedule, couple)
         check_counts(results)
         pair = make_pair(schedule, collector, couple.running, results, request.policy)
+        pair = dataclasses.replace(pair, load=self._loaded if self._copied else None)
         pair = judge_pair(pair, self._fleet.story, self._fleet.epoch, request.policy)
         return others_only(pair) if request.neighbour else pair
 
@@ -185,6 +211,8 @@ class Gate:
         try:
             if schedule.fresh or self._couple is None:
                 await self._end_couple()
+                if self._load_anew:
+                    await self._load_again()
                 self._couple = await launch(self._request, self._fleet.host, schedule)
             self._couple.serve(schedule.number)
             yield self._couple

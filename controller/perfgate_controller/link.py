@@ -61,9 +61,11 @@ class AgentLink(SessionStream):
         """Build the data on the agent's machine, or find them in its cache."""
         await self._call(pb.Command(prepare_data=pb.PrepareData(scenario=_reference(scenario, seed))))
 
-    async def install(self, target: str, variant: str, scenario: Scenario, seed: int) -> pb.BuildInstalled:
-        """Load a build's data once."""
-        order = pb.InstallBuild(target=target, variant=variant, scenario=_reference(scenario, seed))
+    async def install(
+        self, target: str, variant: str, scenario: Scenario, seed: int, anew: bool = False
+    ) -> pb.BuildInstalled:  # fmt: skip
+        """Load a build's data once, or anew for all processes to come."""
+        order = pb.InstallBuild(target=target, variant=variant, scenario=_reference(scenario, seed), anew=anew)
         return (await self._call(pb.Command(install_build=order))).build_installed
 
     async def populate(self, target: Target, scenario: Scenario, seed: int, address: Address) -> pb.Populated:

@@ -140,6 +140,7 @@ def _pair_line(pair: Pair, comparison: Comparison, position: int | None) -> dict
     return {
         "number": pair.number,
         "start": pair.start,
+        "load": pair.load,
         "couples": len(pair.usable),
         "dropped": len(dropped),
         "drop_reasons": sorted(set(dropped)),

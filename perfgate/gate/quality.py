@@ -18,6 +18,15 @@ from perfgate.stats.spending import looks_so_far, nominal_levels, repeated_p
 from perfgate.stats.student import p_above_zero, reach, t_bound
 from perfgate.stats.trimmed import Estimate, trimmed_estimate
 
+FIRST_LOAD = 0
+"""`Pair.load` of the pairs that serve copies of what was loaded before the gate began."""
+LEAST_LOADS = 4
+"""Loadings of the data that decide a doubt: two or three counts of few answers may be alike by chance, and look certain."""
+DOUBT = (Finding.OPEN, Finding.REGRESSED)
+ONE_LOAD = (
+    "answers that are lost after one loading of the data may be the luck of one index; each further pair's data are loaded anew, "
+    "and those decide"
+)
 NORMAL_DF = 1_000_000
 """So many degrees of freedom that Student's t is the normal distribution."""
 
@@ -72,24 +81,47 @@ def recall_effect(
     pairs: Sequence[Pair], policy: Policy, operation: Operation, family: int, fractions: tuple[float, ...]
 ) -> Effect | None:
     """Loss of recall (base - candidate) over pairs; both arms answered the same checked queries. None where fewer than
-    two pairs checked anything. family: how many operations share alpha_quality. Pairs of the same two processes, which
-    have one index each, count as one."""
+    two pairs checked anything. family: how many operations share alpha_quality.
+
+    Pairs of the same two processes, which have one index each, count as one. So would all that serve copies of one loading
+    of the data: an approximate index differs from loading to loading, and by how much nobody knows from one. What one loading
+    shows is therefore only a doubt, after which the gate loads the data anew for each further pair, and those decide."""
     values = _lost([[pair] for pair in pairs], operation)
-    units = _lost(by_start(pairs), operation)
-    if len(units) < 2:
+    anew = [pair for pair in pairs if pair.load != FIRST_LOAD]
+    screened = len(anew) < len(pairs)
+    units = _lost(by_start(anew), operation)
+    first = _lost(by_start([pair for pair in pairs if pair.load == FIRST_LOAD]), operation)
+    doubtful = screened and len(units) < LEAST_LOADS
+    if len(first if doubtful else units) < 2:
         return None
-    estimate = trimmed_estimate(units, policy.trim)
+    estimate = trimmed_estimate(first if doubtful else units, policy.trim)
     level = nominal_levels(policy.alpha_quality / family, fractions)[-1]
     block, passing = (reach(nominal, estimate) for nominal in (level, policy.alpha_pass))
     p = p_above_zero(estimate)
+    finding = _recall_finding(estimate, block, policy)
+    if doubtful and finding is not Finding.CLEAR:
+        finding = Finding.OPEN if estimate.mean > 0 else Finding.CLEAR
+    elif screened and finding is Finding.CLEAR and _with_first(units, first) > policy.recall_margin:
+        finding = Finding.OPEN
     return Effect(
-        statistic="recall", operation=operation, primary=False, finding=_recall_finding(estimate, block, policy),
+        statistic="recall", operation=operation, primary=False, finding=finding,
         estimate=estimate.mean, se=estimate.se, df=estimate.df,
         lower=estimate.mean - block, upper=estimate.mean + block, pass_upper=estimate.mean + passing, p_nominal=p,
         p_adjusted=min(1.0, repeated_p(p, fractions) * family), margin=policy.recall_margin,
         detectable_80=None, detectable_99=None, per_pair=tuple(values),
         base_share=_found(pairs, operation, Arm.BASE), candidate_share=_found(pairs, operation, Arm.CANDIDATE),
+        note=ONE_LOAD if doubtful and finding is Finding.OPEN else "",
     )  # fmt: skip
+
+
+def _with_first(units: Sequence[float], first: Sequence[float]) -> float:
+    """The mean loss over all loadings, each counting alike."""
+    return math.fsum([*units, math.fsum(first) / len(first)] if first else units) / (len(units) + bool(first))
+
+
+def recall_doubtful(effects: Sequence[Effect]) -> bool:
+    """Whether the data should be loaded anew for each further pair: what was found may be the luck of one index."""
+    return any(effect.statistic == "recall" and effect.finding in DOUBT for effect in effects)
 
 
 def _recall_finding(estimate: Estimate, block: float, policy: Policy) -> Finding:
