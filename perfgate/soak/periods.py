@@ -13,6 +13,8 @@ from perfgate.soak.sample import StoreSample
 from perfgate.units import NS_PER_S
 
 MOST = 400
+WAITING_MOST = 1_000
+"""Samples that wait for their period's first interval."""
 NS_PER_HOUR = 3_600 * NS_PER_S
 
 
@@ -66,6 +68,7 @@ class Periods:
     length_ns: int
     most: int = MOST
     _by_number: dict[int, Period] = field(default_factory=dict)
+    _waiting: list[StoreSample] = field(default_factory=list)
 
     def take(self, interval: Interval) -> None:
         number = interval.start_ns // self.length_ns
@@ -74,16 +77,20 @@ class Periods:
         if known is None:
             self._by_number[number] = Period(part)
             self._fold()
+            waiting, self._waiting = self._waiting, []
+            for one in waiting:
+                self.sample(one)
         else:
             merged = Interval.merge([known.interval, part])
             self._by_number[number] = dataclasses.replace(known, interval=merged)
 
     def sample(self, one: StoreSample) -> None:
-        """A sample of a period in which nothing has come in yet waits for nothing: it counts to the one before."""
+        """A sample of a period in which nothing has come in yet waits until something has."""
         number = one.at_ns // self.length_ns
-        chosen = number if number in self._by_number else max(self._by_number, default=None)
-        if chosen is not None:
-            self._by_number[chosen] = self._by_number[chosen].sampled(one)
+        if number in self._by_number:
+            self._by_number[number] = self._by_number[number].sampled(one)
+        else:
+            self._waiting = [*self._waiting[-WAITING_MOST:], one]
 
     def all(self) -> list[Period]:
         """In order of time."""
