@@ -32,6 +32,7 @@ def test_a_candidate_that_falls_behind_in_two_pairs_is_blocked(watch: CapacityWa
     _, first = watch.check(WEAK)
     assert first is None
     assert "if the next pair shows it, too" in told[0]
+    assert watch.doubtful
     _, second = watch.check(WEAK)
     assert second is not None
     assert second.verdict.word is Word.BLOCK
@@ -46,6 +47,7 @@ def test_a_candidate_that_falls_behind_once_is_not_blocked_and_that_pair_does_no
     assert {couple.dropped for couple in pair.couples} == {ONCE}
     assert watch.check(STRONG) == (STRONG, None)
     assert "does not count" in told[1]
+    assert not watch.doubtful
     assert watch.check(WEAK) == (WEAK, None)
 
 

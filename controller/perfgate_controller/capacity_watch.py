@@ -24,6 +24,11 @@ class CapacityWatch:
         self._asked = True
         self._once = False
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether the next pair must show what the last one showed."""
+        return self._once and self._asked
+
     def check(self, pair: Pair) -> tuple[Pair, Comparison | None]:
         """The pair as it counts, and the final comparison where a build does not hold the rate."""
         if not self._asked:
@@ -35,6 +40,7 @@ class CapacityWatch:
                 self._tell("it holds the rate with fresh processes: the pair before does not count")
             return pair, found if found is None else self._counted(found)
         if self._once:
+            self._asked = False
             return pair, self._counted(found)
         self._once = True
         self._tell(f"{found.verdict.reasons[0].text}; that blocks if the next pair shows it, too")

@@ -168,8 +168,9 @@ class Gate:
         """One pair, of fresh processes where they are due."""
         request = self._request
         schedule = schedule_pair(
-            request.policy, self._slice_ns, request.seed, number, self._plan_at_ns, request.one_process
-        )
+            request.policy, self._slice_ns, request.seed, number, self._plan_at_ns, request.one_process,
+            watched=number == 0 or self._capacity.doubtful,
+        )  # fmt: skip
         self._plan_at_ns = schedule.plan_end_ns
         await asyncio.sleep(schedule.jitter_ns / NS_PER_S)
         async with self._processes(schedule) as couple:

@@ -16,7 +16,7 @@ PURPOSE = 0x7061_6972  # keeps this stream of random numbers apart from the plan
 BLOCK = 4
 GAP_NS = 5 * NS_PER_MS
 FIRST_WARMUP_NS = 2 * NS_PER_S
-"""The first pair's warm-up is longer: it is the capacity check, and a backlog needs time to show."""
+"""The warm-up of a pair that is a capacity check, as the first one is: a backlog needs time to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,15 @@ def slice_length_ns(policy: Policy, scenario: Scenario, rate: float) -> int:
 
 
 def schedule_pair(
-    policy: Policy, slice_ns: int, seed: int, number: int, plan_start_ns: int, base_warms_first: bool = False
-) -> PairSchedule:
+    policy: Policy, slice_ns: int, seed: int, number: int, plan_start_ns: int, base_warms_first: bool = False,
+    watched: bool | None = None,
+) -> PairSchedule:  # fmt: skip
     """The schedule of pair `number`, whose requests begin at `plan_start_ns` of the plan. base_warms_first: where one process
-    serves both arms, so that what the candidate's warm-up leaves behind is not taken for the base's."""
+    serves both arms, so that what the candidate's warm-up leaves behind is not taken for the base's. watched: whether it is
+    a capacity check; None: the first pair is."""
     random = _random(seed, number)
-    warmup_ns = max(policy.warmup_ns, FIRST_WARMUP_NS) if number == 0 else policy.warmup_ns
+    watched = number == 0 if watched is None else watched
+    warmup_ns = max(policy.warmup_ns, FIRST_WARMUP_NS) if watched else policy.warmup_ns
     couples = max(1, round(policy.measured_ns / slice_ns))
     if policy.mode == "duet":
         together = _both_at_once(warmup_ns, slice_ns, couples, plan_start_ns)
