@@ -65,7 +65,7 @@ def words(directory: Path, ours: Path, theirs: Path, *more: str) -> list[str]:
 @pytest.mark.timeout(400)
 def test_two_stores_are_compared_recorded_and_drawn_and_nothing_is_left_running(tmp_path: Path, cache: Path) -> None:
     ours, theirs = arrange(tmp_path, '["--slow", "embedding_search=3.0"]', applies="load")
-    done = perfgate(words(tmp_path, ours, theirs, "--record", "--memory", "2g", "--p99-limit", "200ms"), cache)
+    done = perfgate(words(tmp_path, ours, theirs, "--record", "--memory", "2g"), cache)
     assert done.returncode in (3, 4), done.stdout + done.stderr  # on a busy host a store may not get warm
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "compete.schema.json").read_text())).validate(result)
