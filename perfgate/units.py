@@ -5,6 +5,8 @@ from __future__ import annotations
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+BEYOND = 1_000
+"""Ratios from here on are told as such, without their digits."""
 
 
 def seconds_to_ns(seconds: float) -> int:
@@ -40,7 +42,11 @@ def format_count(count: float) -> str:
 
 
 def format_percent(fraction: float, *, signed: bool = False) -> str:
-    """A fraction as percent: 0.0512 is `5.1 %`; signed gives `+5.1 %`."""
+    """A fraction as percent: 0.0512 is `5.1 %`; signed gives `+5.1 %`. Beyond a thousandfold the digits say nothing."""
+    if fraction != fraction:
+        return "–"
+    if fraction >= BEYOND:
+        return f"over {BEYOND:,} x"
     return f"{fraction * 100:+.1f} %" if signed else f"{fraction * 100:.1f} %"
 
 

@@ -13,6 +13,10 @@ from perfgate.gate.policy import Policy
 from perfgate.operation import Operation
 from perfgate.report.words import BARS, bounds, change, detectable, headline, quantity, ratio, sentence, sparkline
 from perfgate.segment import Arm
+from perfgate.units import format_percent
+
+
+SEARCH = Operation.EMBEDDING_SEARCH
 
 
 @given(st.lists(st.floats(-1e9, 1e9), max_size=200), st.integers(1, 60))
@@ -32,6 +36,13 @@ def test_a_sparkline_of_equal_numbers_is_flat() -> None:
 
 def test_a_sparkline_leaves_out_what_is_no_number() -> None:
     assert sparkline([1, math.nan, 2, math.inf]) == "▁█"
+
+
+def test_what_a_few_noisy_pairs_leave_open_is_told_without_its_digits() -> None:
+    assert change(43.9) == change(900.0) == "over 1,000 x"
+    assert bounds(effect("p99", SEARCH, lower=-0.1, upper=900.0)) == "-9.5 … ∞ %"
+    assert bounds(effect("p99", SEARCH, lower=-0.1, upper=43.9)) == "-9.5 … ∞ %"
+    assert format_percent(math.nan, signed=True) == "–"
 
 
 def test_a_log_ratio_becomes_percent() -> None:

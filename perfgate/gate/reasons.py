@@ -12,6 +12,7 @@ from perfgate.gate.policy import Policy
 from perfgate.gate.policy_load import blind_spots
 from perfgate.gate.verdict import Reason
 from perfgate.operation import Operation
+from perfgate.units import BEYOND
 
 ORDER = {"recall": 0, "errors": 1, "p99": 2, "p95": 3, "p50": 4}
 BIMODAL = Reason(
@@ -40,7 +41,7 @@ def pass_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reason]:
     worst = max((effect for effect in effects if effect.primary and effect.operation), key=lambda one: one.estimate)
     text = (
         f"no regression of more than {_percent(policy.margin)}: {policy.primary} over all operations is "
-        f"{_times(overall.estimate)} the base's, at most {math.exp(overall.pass_upper or 0.0):.3f} x with "
+        f"{_times(overall.estimate)} the base's, at most {_times(overall.pass_upper or 0.0)} with "
         f"{_percent(1 - policy.alpha_pass)} confidence; the worst is {worst.name} at {_times(worst.estimate)}"
     )
     better = [_better(effect, policy) for effect in _improved(effects)]
@@ -70,7 +71,7 @@ def inconclusive_reasons(
         )
         return [Reason("undecided", text, remedy, worst.name)]
     text = (
-        f"{worst.name} is {_times(worst.estimate)} the base's but may be up to {math.exp(worst.pass_upper):.3f} x: "
+        f"{worst.name} is {_times(worst.estimate)} the base's but may be up to {_times(worst.pass_upper)}: "
         f"neither a regression of more than {_percent(policy.margin)} nor its absence is proven"
     )
     return [Reason("undecided", text, remedy, worst.name)]
@@ -85,7 +86,7 @@ def _improved(effects: Sequence[Effect]) -> list[Effect]:
 def _better(effect: Effect, policy: Policy) -> Reason:
     sure = _interval(effect)
     if is_overall(effect):
-        sure = f"at most {math.exp(effect.pass_upper or 0.0):.3f} x with {_percent(1 - policy.alpha_pass)} confidence"
+        sure = f"at most {_times(effect.pass_upper or 0.0)} with {_percent(1 - policy.alpha_pass)} confidence"
     text = f"{effect.name} improved to {_times(effect.estimate)} the base's ({sure})"
     return Reason("improved", text, metric=effect.name)
 
@@ -123,7 +124,7 @@ def _loss(effects: Sequence[Effect], of: Effect) -> tuple[float, float]:
     lost most in ns is the one that became slower itself; in ratios the fast ones that wait for it can look worse.
     """
     own = [effect for effect in effects if effect.operation is of.operation and effect.statistic not in QUALITY]
-    lost = sum(effect.base_ns * math.expm1(max(0.0, effect.lower or 0.0)) for effect in own)
+    lost = sum(effect.base_ns * math.expm1(min(max(0.0, effect.lower or 0.0), BEYOND / 2)) for effect in own)
     return lost, sum(effect.estimate for effect in own) / max(1, len(own))
 
 
@@ -140,10 +141,14 @@ def _percent(share: float) -> str:
 
 
 def _times(estimate: float) -> str:
-    return f"{math.exp(estimate):.3f} x"
+    return f"{_factor(estimate)} x"
+
+
+def _factor(log_ratio: float) -> str:
+    return f"{math.exp(log_ratio):.3f}" if log_ratio < math.log(BEYOND) else f"over {BEYOND:,}"
 
 
 def _interval(effect: Effect) -> str:
     if effect.lower is None or effect.upper is None:
         return "no interval yet"
-    return f"repeated confidence interval {math.exp(effect.lower):.3f} to {math.exp(effect.upper):.3f}"
+    return f"repeated confidence interval {_factor(effect.lower)} to {_factor(effect.upper)}"

@@ -14,7 +14,7 @@ from perfgate.gate.neighbour import QUESTION
 from perfgate.gate.verdict import Word
 from perfgate.run import RunRecord
 from perfgate.segment import Arm
-from perfgate.units import NS_PER_S, format_count, format_duration, format_percent, three_digits
+from perfgate.units import BEYOND, NS_PER_S, format_count, format_duration, format_percent, three_digits
 
 BARS = "▁▂▃▄▅▆▇█"
 _SHORT = {"embedding_search": "search", "pattern_completion": "completion"}
@@ -120,7 +120,7 @@ def ratio(effect: Effect) -> str:
 
 def change(log_ratio: float) -> str:
     """`+5.1 %` for a log ratio."""
-    return "–" if not math.isfinite(log_ratio) else format_percent(math.expm1(log_ratio), signed=True)
+    return "–" if not math.isfinite(log_ratio) else format_percent(_expm1(log_ratio), signed=True)
 
 
 def points(effect: Effect) -> str:
@@ -144,7 +144,7 @@ def _expm1(value: float) -> float:
 
 
 def _bound(fraction: float) -> str:
-    return f"{fraction * 100:+.1f}" if math.isfinite(fraction) else "∞"
+    return f"{fraction * 100:+.1f}" if fraction < BEYOND else "∞"
 
 
 def detectable(effect: Effect) -> str:
