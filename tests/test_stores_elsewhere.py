@@ -42,7 +42,9 @@ async def test_a_store_that_is_told_where_listens_where_its_hosts_owner_says(tmp
         (running,) = await fleet.host.launch("embedded", ["default"], scenario, 1)
         assert running.address.host == ELSEWHERE
         assert listening_hosts(running.address.port) == {ELSEWHERE}
-        with pytest.raises(InputError, match=rf"agent b may not load http://{ELSEWHERE}:\d+ \(allowed here: 127\.0\.0\.3\)"):
+        with pytest.raises(
+            InputError, match=rf"agent b may not load http://{ELSEWHERE}:\d+ \(allowed here: 127\.0\.0\.3\)"
+        ):
             await fleet.links[1].prepare_load(
                 scenario, 1, host.target("embedded"), {Arm.BASE: running.address}, [], [0], 1
             )

@@ -15,7 +15,6 @@ from perfgate.report.words import BARS, bounds, change, detectable, headline, qu
 from perfgate.segment import Arm
 from perfgate.units import format_percent
 
-
 SEARCH = Operation.EMBEDDING_SEARCH
 
 
