@@ -93,7 +93,8 @@ def test_every_part_of_a_run_has_its_row(place: Location, engine: Engine) -> Non
     operations = sum(len(interval.operations) for interval in record.arms.values())
     assert counts == {
         "run": 1, "build": 2, "pair": len(record.pairs), "effect": len(comparison.effects), "latency": operations,
-        "environment": 1, "result": 1, "host_profile": 0, "migration": 1, "baseline": 0, "baseline_step": 0,
+        "environment": 1, "result": 1, "host_profile": 0, "migration": 1, "baseline": 0, "baseline_step": 0, "competition": 0,
+        "competition_ratio": 0,
     }  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def ask(directory: Path, cache: Path, variant: str, *more: str, gate: str = SPAC
 def test_a_store_whose_line_all_spaces_wait_in_is_blocked(tmp_path: Path, cache: Path) -> None:
     """It holds 300 requests a second; all spaces together ask 200, and the neighbour 225 more: the others' requests wait
     until they are given up."""
-    done = ask(tmp_path, cache, "shared", gate=f"{SPACES}\n[connection]\ntimeout_seconds = 0.3")
+    done = ask(tmp_path, cache, "shared", "--looks", "3,6", gate=f"{SPACES}\n[connection]\ntimeout_seconds = 0.3")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "The noisy neighbour disturbs the others" in " ".join(done.stdout.split())
 
