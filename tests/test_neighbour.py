@@ -144,6 +144,7 @@ def ask(directory: Path, cache: Path, variant: str, *more: str, gate: str = SPAC
     )  # fmt: skip
 
 
+@pytest.mark.slow  # the watch itself: test_capacity_watch
 def test_a_store_whose_line_all_spaces_wait_in_is_blocked(tmp_path: Path, cache: Path) -> None:
     """It holds 300 requests a second; all spaces together ask 200, and the neighbour 225 more: the others' requests wait
     until they are given up."""
