@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from perfgate_controller.capacity_watch import ONCE, CapacityWatch
+from perfgate_controller.capacity_watch import CapacityWatch
 from test_capacity import a_pair
 
+from perfgate.gate.generator import ONCE, spoilt_reason
 from perfgate.gate.policy_load import QUICK
 from perfgate.gate.verdict import Word
 
@@ -45,6 +46,7 @@ def test_a_candidate_that_falls_behind_once_is_not_blocked_and_that_pair_does_no
     pair, _ = watch.check(WEAK)
     assert not pair.usable
     assert {couple.dropped for couple in pair.couples} == {ONCE}
+    assert spoilt_reason([pair], QUICK) is None, "the generator is not to blame"
     assert watch.check(STRONG) == (STRONG, None)
     assert "does not count" in told[1]
     assert not watch.doubtful

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 from perfgate.gate.capacity import capacity_check
 from perfgate.gate.comparison import Comparison
+from perfgate.gate.generator import ONCE
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Word
 from perfgate.pair import Pair
-
-ONCE = "the candidate fell behind in this pair, but not in the next"
 
 
 class CapacityWatch:

@@ -24,6 +24,8 @@ from perfgate.worker_load import WorkerLoad
 
 LATE = "generator late"
 LOST = "agent lost"
+ONCE = "the candidate fell behind in this pair, but not in the next"
+"""No fault of the generator's: whoever drops a pair for it has said so."""
 LOST_REMEDY = (
     "look at that agent's log and its machine; where a run with fewer agents is good enough, set [gate] agent_loss = "
     '"continue"'
@@ -67,7 +69,7 @@ def spoilt_reason(pairs: Sequence[Pair], policy: Policy) -> Reason | None:
     if faults:
         code, _ = Counter(fault.code for fault in faults).most_common(1)[0]
         return next(fault for fault in faults if fault.code == code)
-    if not any(couple.dropped for pair in pairs for couple in pair.couples):
+    if not any(couple.dropped not in ("", ONCE) for pair in pairs for couple in pair.couples):
         return None
     if any(couple.dropped == LOST for pair in pairs for couple in pair.couples):
         return Reason("agent_lost", "an agent was lost, and others took over its requests", LOST_REMEDY)
