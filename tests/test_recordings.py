@@ -106,7 +106,7 @@ def test_every_estimator_says_no_change_of_the_same_requests_and_the_change_of_s
     assert all(np.nanmax(np.abs(found)) > 0 for found in estimates(same, 0.99).values())
 
 
-def test_on_recordings_whatever_lowers_the_p99s_error_by_a_fifth_hides_a_change_of_the_slowest_requests() -> None:
+def test_on_recordings_whatever_lowers_the_p99s_error_by_a_quarter_hides_a_change_of_the_slowest_requests() -> None:
     """Why the gate keeps the plain quantile: docs/estimators.md."""
     recording = Recording.load(DATA / "slice-0.25.npz")
     same, slower = (of_recording(recording, STANDARD.group_requests, change) for change in (None, slowest(0.02, 0.1)))
@@ -115,7 +115,7 @@ def test_on_recordings_whatever_lowers_the_p99s_error_by_a_fifth_hides_a_change_
     quieter = {}
     for name, found in of_same.items():
         values = pair_values(found)
-        if standard_error(values) < 0.8 * standard_error(plain):
+        if standard_error(values) < 0.75 * standard_error(plain):
             quieter[name] = (pair_values(of_slower[name]) - values).mean() / (shown - plain).mean()
     assert quieter, "or there would be nothing to explain"
     assert max(quieter.values()) < 0.9
