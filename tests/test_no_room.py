@@ -9,7 +9,7 @@ import shutil
 import pytest
 from perfgate_agent.no_room import no_room
 
-PLACE = "/var/lib/perfgate/work/session-1/data"
+PLACE = "work/session-1/data"
 PLAIN = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), PLACE)
 
 
