@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import itertools
 import json
-import os
 import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from perfgate.baseline.ledger import Ledger, present
 from perfgate.baseline.question import Gate, Question, Rule
+from perfgate.cli.run_place import RUNS, make_run_place
 from perfgate.errors import InputError
 from perfgate.history.baselines import BASELINE, GOLDEN, Baseline, Series, Step, read_baselines, read_steps
 from perfgate.history.database import opened
@@ -136,7 +133,6 @@ def refresh_baselines(arguments: argparse.Namespace, location: Location) -> int:
 
 def _gate(arguments: argparse.Namespace, location: Location) -> Gate:
     """`perfgate gate` with these files and options, recorded in this history."""
-    numbers = itertools.count(1)
 
     def gate(question: Question) -> None:
         from perfgate.baseline.run_gate import run_gate
@@ -148,8 +144,7 @@ def _gate(arguments: argparse.Namespace, location: Location) -> Gate:
             ("--policy", arguments.policy), ("--time-limit", arguments.time_limit), ("--history", arguments.history)
         ):  # fmt: skip
             words += [option, value] if value is not None else []
-        stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-refresh-{arguments.scenario_file.stem}-{os.getpid()}-{next(numbers)}"
-        run_gate(words, Path(".perfgate") / "runs" / stamp, location)
+        run_gate(words, make_run_place(RUNS, f"refresh-{arguments.scenario_file.stem}"), location)
 
     return gate
 

@@ -9,12 +9,12 @@ import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from perfgate.cli.run_place import RUNS, make_run_place
 from perfgate.errors import InputError
 from perfgate.units import NS_PER_S, seconds_to_ns
 
@@ -150,15 +150,15 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
 
 
 def _make_directory(wanted: Path | None, kind: str, name: str) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    directory = wanted or Path(".perfgate") / "runs" / f"{stamp}-{kind}-{name}-{os.getpid()}"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if any(directory.iterdir()):
-            raise InputError(f"--out {directory}: is not empty; another run's record must not be mixed with this one's")
+        if wanted is None:
+            return make_run_place(RUNS, f"{kind}-{name}")
+        wanted.mkdir(parents=True, exist_ok=True)
+        if any(wanted.iterdir()):
+            raise InputError(f"--out {wanted}: is not empty; another run's record must not be mixed with this one's")
     except OSError as error:
-        raise InputError(f"--out {directory}: {error.strerror}; give a directory that can be written") from error
-    return directory
+        raise InputError(f"--out {wanted or RUNS}: {error.strerror}; give a directory that can be written") from error
+    return wanted
 
 
 def parse_time(text: str | None, option: str) -> int | None:

@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from perfgate.builds.git import Repository, clean_environment
+from perfgate.cli.run_place import make_run_place
 from perfgate.errors import InputError
 from perfgate.gate.verdict import Word
 from perfgate.hook.git import ask
@@ -149,9 +149,9 @@ def _make_place(top: Path, update: Update) -> Path:
         own.mkdir(exist_ok=True)
         if not (own / ".gitignore").exists():
             (own / ".gitignore").write_text("*\n")
+        return make_run_place(own / "runs", f"push-{update.local_sha[:12]}")
     except OSError as error:
         raise InputError(f"{own}: {error.strerror}; make it writable") from error
-    return own / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-push-{update.local_sha[:12]}-{os.getpid()}"
 
 
 def _program(repository: Path) -> list[str]:

@@ -6,14 +6,12 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import shlex
 import sys
-import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perfgate.cli.run_place import RUNS, make_run_place
 from perfgate.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,9 +46,8 @@ def run_owed(arguments: argparse.Namespace) -> int:
         from perfgate.report.words import exit_code
 
         limit = NO_LIMIT if left_ns is None else f"{left_ns / NS_PER_S:.0f}s"
-        stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-owed-{one.debt.first.id[:8]}-{os.getpid()}"
         words = [*one.words, "--looks", ",".join(map(str, one.looks)), "--time-limit", limit]
-        entry = run_gate(words, Path(".perfgate") / "runs" / stamp, location)
+        entry = run_gate(words, make_run_place(RUNS, f"owed-{one.debt.first.id[:8]}"), location)
         return 3 if entry is None else exit_code(*entry.decoded())
 
     return decide_all(ready, limit_ns, decide, lambda text: print(text, flush=True))
