@@ -33,6 +33,24 @@ def test_a_wrong_call_never_exits_with_the_code_of_a_competitive_block(capsys: p
     assert "usage" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gat"], "perfgate: argument VERB: 'gat' is unknown: did you mean gate?"),
+        (["gate", "--margn", "3"], "perfgate gate: unknown argument --margn: did you mean --margin?"),
+        (["history", "shw"], "perfgate history: argument ACTION: 'shw' is unknown: did you mean show?"),
+        (["gate", "--mode", "both"], "'both' is unknown: known are alternation, duet"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_word_that_was_meant(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert said in lines[0]
+    assert lines[1].startswith("usage and examples: perfgate")
+
+
 def test_a_fault_of_its_own_never_exits_with_the_code_of_a_block(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

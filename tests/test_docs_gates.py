@@ -92,7 +92,7 @@ def test_each_command_of_a_section_does_what_the_page_says(section: str, tmp_pat
         )  # fmt: skip
         said = f"$ {command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in said, said
-        assert "usage: perfgate" not in done.stderr, said
+        assert "usage and examples: perfgate" not in done.stderr, said
         assert done.returncode in expected(command, said), said
 
 

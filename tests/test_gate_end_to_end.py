@@ -195,7 +195,7 @@ def test_a_dead_target_is_one_clear_message(tmp_path: Path, cache: Path) -> None
         (["run", "S", "--target", "T", "--agents", "127.0.0.1:9"], "does not answer"),
         (["run", "S", "--target", "T", "--workers", "0"], "--workers"),
         (["gate"], "SCENARIO and --target are needed"),
-        (["frobnicate"], "invalid choice"),
+        (["frobnicate"], "is unknown"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_3(

@@ -48,8 +48,9 @@ examples:
 def build_parser(wanted: str | None) -> argparse.ArgumentParser:
     """With only the wanted verb's own arguments, so that no other verb's imports are paid for."""
     from perfgate import __version__
+    from perfgate.cli.parser import Parser
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="perfgate",
         description="Load testing for memory and vector stores, with a performance gate whose verdict can be trusted.",
         epilog=EPILOG,

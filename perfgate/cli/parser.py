@@ -1,0 +1,37 @@
+"""The command line's parser: a wrong call is answered in one line, with the word that was probably meant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, but for its errors. Parsers of verbs inside are of the same class."""
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
+        """Refuses what is unknown here, where the verb's own options are known, and not in the outermost parser."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        if rest:
+            word = rest[0].partition("=")[0]
+            self.error(f"unknown argument {word}{similar(word, self._option_string_actions)}")
+        return parsed, rest
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            hint = similar(str(value), known) or f": known are {', '.join(known)}"
+            raise argparse.ArgumentError(action, f"{str(value)!r} is unknown{hint}")
+
+    def error(self, message: str) -> NoReturn:
+        """One line in place of the whole usage, which takes a screen for some verbs; ends with argparse's 2."""
+        self.exit(2, f"{self.prog}: {message}\nusage and examples: {self.prog} --help\n")
+
+
+def similar(word: str, known: Iterable[str]) -> str:
+    """`: did you mean …?` where one of the known words is like it, or nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f": did you mean {close[0]}?" if close else ""
