@@ -314,6 +314,17 @@ def test_json_that_is_no_scenario_is_refused(source: str) -> None:
         scenario_from_json(source)
 
 
+def test_a_target_file_in_a_scenarios_place_is_called_one() -> None:
+    with pytest.raises(InputError, match=r"embedded\.toml: is a target file, where a scenario is asked for"):
+        load_scenario(SEED.parents[2] / "targets/embedded.toml")
+
+
+def test_a_missing_file_is_not_taken_for_any_other_that_lies_there(tmp_path: Path) -> None:
+    (tmp_path / "typo.toml").touch()
+    with pytest.raises(InputError, match=r"nosuch\.toml: no such file: check the path"):
+        load_scenario(tmp_path / "nosuch.toml")
+
+
 def test_a_missing_file_is_refused_with_the_most_similar_name() -> None:
     with pytest.raises(InputError, match=r"no such file: did you mean .*fast_regression_check\.toml\?"):
         load_scenario(SEED.with_name("fast_regresion_check.toml"))

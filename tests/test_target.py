@@ -81,6 +81,7 @@ def test_every_adapter_has_a_form_and_every_form_an_adapter() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[arrival]\nrate = 1.0\n", "x.toml: is a scenario, where a target file is asked for"),
         ('adapter = "engram"\n', 'x.toml: name is missing: add for example name = "mystore"'),
         ('name = "mine"\n', 'x.toml: adapter is missing: add for example adapter = "engram"'),
         (edited('"engram"', '"engrma"'), 'x.toml:2: adapter = "engrma" does not exist: did you mean engram?'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from perfgate.errors import InputError
 from perfgate.scenario.arrival_load import arrival_spec
 from perfgate.scenario.locate import find_line
-from perfgate.scenario.messages import explain, show, suggest
+from perfgate.scenario.messages import explain, show
 from perfgate.scenario.mix_load import correlation_spec, mix_spec, overall_shares
 from perfgate.scenario.model import (
     ConnectionSpec,
@@ -98,12 +99,15 @@ def _similar_file(path: Path) -> str:
         names = sorted(str(file) for file in path.parent.glob("*.toml"))
     except (OSError, ValueError):
         names = []
-    # Any other .toml that happens to lie there is no help.
-    hint = suggest(str(path), names)
-    return f": {hint}" if hint.startswith("did you mean") else ": check the path"
+    # Compared without what all have in common: any other .toml that happens to lie there is no help.
+    stems = {Path(name).stem: name for name in names}
+    close = difflib.get_close_matches(path.stem, stems, n=1, cutoff=0.6)
+    return f": did you mean {stems[close[0]]}?" if close else ": check the path"
 
 
 def _check(document: Mapping[str, Any], origin: str, text: str) -> ScenarioFile:
+    if isinstance(document, Mapping) and "adapter" in document and "arrival" not in document:
+        raise InputError(f"{origin}: is a target file, where a scenario is asked for: name one with an [arrival] table")
     try:
         return ScenarioFile.model_validate(document)
     except ValidationError as error:

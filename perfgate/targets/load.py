@@ -55,6 +55,8 @@ def _parse_json(source: str, origin: str) -> dict[str, Any]:
 
 
 def _target(document: Mapping[str, Any], origin: str, text: str) -> Target:
+    if isinstance(document, Mapping) and "arrival" in document and "adapter" not in document:
+        raise InputError(f"{origin}: is a scenario, where a target file is asked for: name one with an adapter")
     adapter = document.get("adapter") if isinstance(document, Mapping) else None
     if isinstance(adapter, str) and adapter not in ADAPTERS and packaged_adapter(adapter) is None:
         raise InputError(
