@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from benchmarks.between_gates import read, row
 
 
