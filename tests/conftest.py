@@ -8,6 +8,7 @@ from typing import Protocol
 import load_cases
 import pytest
 from hypothesis import settings
+from real_time import TRIES, in_real_time
 
 # New examples are searched for at the desk; what CI says of one commit must not depend on a die.
 settings.register_profile("ci", derandomize=True)
@@ -28,6 +29,14 @@ class Golden(Protocol):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; look at the difference")
+
+
+@pytest.hookimpl(tryfirst=True)  # before what -m leaves out is left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if in_real_time(item.path.stem):
+            item.add_marker("real_time")
+            item.add_marker(pytest.mark.flaky(reruns=TRIES - 1))
 
 
 @pytest.fixture
