@@ -205,6 +205,16 @@ def test_a_check_that_fails_ends_with_3_and_names_the_steps(tmp_path: Path, caps
     assert "sent       POST /api/v1/memories/remember" in out
 
 
+def test_a_running_store_that_nobody_runs_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["target", "check", str(NEW), "--dim", "8", "--url", "http://127.0.0.1:1"]) == 3
+    assert "ready: nobody listens at http://127.0.0.1:1: start the store" in capsys.readouterr().out
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["target", "new", str(tmp_path / "targets" / "mine.toml")]) == 3
+    assert f"there is no directory {tmp_path / 'targets'}; make it first" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["--timeout", "0s"], ["--dim", "0"], ["--variant", "no"], ["--url", "nowhere"]])
 def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["target", "check", str(NEW), *arguments]) == 3

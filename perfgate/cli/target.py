@@ -83,6 +83,8 @@ def _new(arguments: argparse.Namespace) -> int:
             file.write(text)
     except FileExistsError:
         raise InputError(f"{arguments.file}: exists already and is left alone; give another name") from None
+    except FileNotFoundError:
+        raise InputError(f"{arguments.file}: there is no directory {arguments.file.parent}; make it first") from None
     except OSError as error:
         raise InputError(f"{arguments.file}: {error.strerror}; give a file that can be written") from error
     print(f"written: {arguments.file}; next: perfgate target check {arguments.file}")
@@ -181,7 +183,8 @@ def _scenario(arguments: argparse.Namespace) -> Scenario:
 def _show(step: Step, verbose: bool) -> None:
     from perfgate.target_check.step import State
 
-    print(f"{step.state.value:8} {step.name}: {step.text}", flush=True)
+    text = step.text.replace("\n", f"\n{'':11}")  # a store's last words are several lines
+    print(f"{step.state.value:8} {step.name}: {text}", flush=True)
     if verbose or step.state in (State.FAILED, State.WARNING):
         for label, text in (("sent", step.sent), ("came back", step.received)):
             if text:

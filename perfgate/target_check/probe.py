@@ -52,6 +52,8 @@ class Prober:
         except TimeoutError:
             wait = f"{self.timeout_s:g} s"
             raise OSError(f"no answer within {wait}: the store stalls, or needs longer (--timeout)") from None
+        except ConnectionRefusedError:
+            raise OSError(f"nobody listens at {self.address}: start the store, or mend the address") from None
 
     async def ask(self, operation: Operation, key: int, index: int = 0) -> Answer:
         request = self.adapter.encode(operation, key, index)
