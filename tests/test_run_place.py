@@ -1,5 +1,7 @@
 """Where a run's record lies when nobody has said where."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from perfgate.cli.run_place import make_run_place
@@ -16,3 +18,11 @@ def test_a_place_that_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     (first / "result.json").write_text("{}")
     assert make_run_place(tmp_path, "gate-seed") != first
     assert [path.name for path in first.iterdir()] == ["result.json"]
+
+
+def test_a_gate_that_is_refused_leaves_no_empty_place(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    files = [root / "scenarios/ci/quick.toml", "--target", root / "targets/embedded.toml"]
+    words = [sys.executable, "-m", "perfgate", "gate", *files, "--base", "nosuch", "--candidate", "default"]
+    assert subprocess.run(words, cwd=tmp_path, capture_output=True, check=False).returncode == 3
+    assert list((tmp_path / ".perfgate" / "runs").iterdir()) == []

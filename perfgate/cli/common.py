@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import contextlib
 import os
 import re
@@ -152,13 +153,21 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
 def _make_directory(wanted: Path | None, kind: str, name: str) -> Path:
     try:
         if wanted is None:
-            return make_run_place(RUNS, f"{kind}-{name}")
+            place = make_run_place(RUNS, f"{kind}-{name}")
+            atexit.register(_remove_empty, place)
+            return place
         wanted.mkdir(parents=True, exist_ok=True)
         if any(wanted.iterdir()):
             raise InputError(f"--out {wanted}: is not empty; another run's record must not be mixed with this one's")
     except OSError as error:
         raise InputError(f"--out {wanted or RUNS}: {error.strerror}; give a directory that can be written") from error
     return wanted
+
+
+def _remove_empty(place: Path) -> None:
+    """What was refused after all leaves no directory behind to be looked into."""
+    with contextlib.suppress(OSError):
+        place.rmdir()
 
 
 def parse_time(text: str | None, option: str) -> int | None:
