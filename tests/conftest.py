@@ -7,8 +7,11 @@ from typing import Protocol
 
 import load_cases
 import pytest
+from dataset_values import small_dataset
 from hypothesis import settings
 from real_time import TRIES, in_real_time
+
+from perfgate.dataset import Dataset
 
 # New examples are searched for at the desk; what CI says of one commit must not depend on a die.
 settings.register_profile("ci", derandomize=True)
@@ -51,6 +54,16 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == path.read_text(encoding="utf-8"), f"{path} differs; pytest --update-golden writes it anew"
 
     return check
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return small_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def three_spaces(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return small_dataset(tmp_path_factory.mktemp("data"), 3)
 
 
 @pytest.fixture(params=["portable", "engine"])

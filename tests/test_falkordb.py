@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import adapter_cases
 import orjson
 import pytest
-from dataset_values import small_dataset
 
 from perfgate.dataset import Dataset
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
-from perfgate.targets.adapter import GOOD, Judgement, make_adapter
+from perfgate.targets.adapter import GOOD, Judgement
 from perfgate.targets.falkordb import FalkorDbAdapter
-from perfgate.targets.load import target_from_json
 from perfgate.targets.protocol import ERROR, VALUE
 from perfgate.targets.resp import bulk, decode
 
 SEARCH, STORE, RECALL = Operation.EMBEDDING_SEARCH, Operation.STORE, Operation.RECALL
 STATISTICS = b"*1\r\n" + bulk(b"Cached execution: 1")
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return small_dataset(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def three_spaces(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return small_dataset(tmp_path_factory.mktemp("data"), 3)
-
-
-def adapter_of(dataset: Dataset, **options: object) -> FalkorDbAdapter:
-    target = target_from_json(orjson.dumps({"name": "t", "adapter": "falkordb", "options": options}).decode())
-    adapter = make_adapter(target, dataset, "127.0.0.1", 1)
-    assert isinstance(adapter, FalkorDbAdapter)
-    return adapter
+adapter_of = partial(adapter_cases.adapter_of, FalkorDbAdapter, "falkordb")
 
 
 def reply(rows: list[list[bytes]]) -> bytes:

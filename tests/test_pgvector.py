@@ -6,42 +6,26 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import adapter_cases
 import asyncpg
 import orjson
 import pytest
-from dataset_values import small_dataset
 
 from perfgate.address import Address
 from perfgate.dataset import Dataset
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
-from perfgate.targets.adapter import GOOD, Judgement, make_adapter
-from perfgate.targets.load import target_from_json
+from perfgate.targets.adapter import GOOD, Judgement
 from perfgate.targets.pgvector import PgvectorAdapter, binary
 from perfgate.targets.pgvector_session import PgvectorSession
 from perfgate.targets.protocol import ERROR, VALUE, Call
 
 SEARCH, STORE, RECALL = Operation.EMBEDDING_SEARCH, Operation.STORE, Operation.RECALL
 HERE = Address("127.0.0.1", 5432)
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return small_dataset(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def three_spaces(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return small_dataset(tmp_path_factory.mktemp("data"), 3)
-
-
-def adapter_of(dataset: Dataset, **options: object) -> PgvectorAdapter:
-    target = target_from_json(orjson.dumps({"name": "t", "adapter": "pgvector", "options": options}).decode())
-    adapter = make_adapter(target, dataset, "127.0.0.1", 1)
-    assert isinstance(adapter, PgvectorAdapter)
-    return adapter
+adapter_of = partial(adapter_cases.adapter_of, PgvectorAdapter, "pgvector")
 
 
 def test_a_vector_travels_in_pgvectors_own_form(dataset: Dataset) -> None:

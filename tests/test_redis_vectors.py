@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import adapter_cases
 import numpy as np
 import orjson
 import pytest
-from dataset_values import small_dataset
 
 from perfgate.dataset import Dataset
 from perfgate.errors import InputError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
-from perfgate.targets.adapter import GOOD, Getter, Judgement, make_adapter
+from perfgate.targets.adapter import GOOD, Getter, Judgement
 from perfgate.targets.load import target_from_json
 from perfgate.targets.protocol import ERROR, VALUE, WireProtocol, protocol_of
 from perfgate.targets.redis_vectors import RedisVectorsAdapter
 from perfgate.targets.resp import command, decode
 
 SEARCH, STORE = Operation.EMBEDDING_SEARCH, Operation.STORE
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return small_dataset(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def three_spaces(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return small_dataset(tmp_path_factory.mktemp("data"), 3)
-
-
-def adapter_of(dataset: Dataset, **options: object) -> RedisVectorsAdapter:
-    target = target_from_json(orjson.dumps({"name": "t", "adapter": "redis", "options": options}).decode())
-    adapter = make_adapter(target, dataset, "127.0.0.1", 1)
-    assert isinstance(adapter, RedisVectorsAdapter)
-    return adapter
+adapter_of = partial(adapter_cases.adapter_of, RedisVectorsAdapter, "redis")
 
 
 def reply(results: list[tuple[str, float]]) -> bytes:
