@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from builders import gate as decided
 
 from perfgate.cli.main import VERBS, main
+from perfgate.gate.verdict import Word
+from perfgate.report.directory import write_result
 
 HEAVY = ("numpy", "scipy", "pydantic", "rich", "grpc", "aiohttp", "usearch", "google", "sqlalchemy", "alembic")
 
@@ -49,6 +54,39 @@ def test_a_misspelt_word_is_answered_with_the_word_that_was_meant(
     lines = capsys.readouterr().err.splitlines()
     assert said in lines[0]
     assert lines[1].startswith("usage and examples: perfgate")
+
+
+def kept_gate(word: Word, directory: Path) -> list[str]:
+    directory.mkdir()
+    write_result(directory, *decided(word))
+    return [sys.executable, "-m", "perfgate", "report", str(directory)]
+
+
+@pytest.mark.parametrize(("word", "code"), [(Word.PASS, 0), (Word.INCONCLUSIVE, 4)])
+def test_a_reader_that_has_gone_does_not_change_a_verdicts_exit_code(word: Word, code: int, tmp_path: Path) -> None:
+    words = kept_gate(word, tmp_path / "run")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*words, "--exit-code"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_full_disk_behind_a_report_is_told_in_a_line_and_is_no_success(tmp_path: Path) -> None:
+    words = kept_gate(Word.PASS, tmp_path / "run")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == ["perfgate: [Errno 28] No space left on device; make room there and do it again"]
+
+
+@pytest.mark.parametrize("how", ["terminal", "markdown", "junit"])
+def test_what_cannot_be_shown_without_utf_8_is_a_question_mark(how: str, tmp_path: Path) -> None:
+    words = kept_gate(Word.BLOCK, tmp_path / "run")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*words, "--format", how], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "BLOCK" in done.stdout
 
 
 def test_a_fault_of_its_own_never_exits_with_the_code_of_a_block(

@@ -298,13 +298,44 @@ def own_command(words: Sequence[str]) -> str:
     return shlex.join(["perfgate", *kept])
 
 
+@contextlib.contextmanager
+def read_or_not() -> Iterator[None]:
+    """What is decided stays decided: where nobody reads on (`| head -1`), the exit code is still the verdict's."""
+    try:
+        yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+
+
+@contextlib.contextmanager
+def _printed_or_not(directory: Path) -> Iterator[None]:
+    """As read_or_not, and with a warning where standard output has no room: the report lies in the directory, too."""
+    try:
+        with read_or_not():
+            yield
+    except OSError as error:
+        _drop_output()
+        warn(f"the report could not be printed: {error.strerror}; perfgate report {directory} shows it")
+
+
+def _drop_output() -> None:
+    """Or Python tries again to write what is left, at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_gate(record: RunRecord, comparison: Comparison, directory: Path) -> None:
+    """On standard output; a failure to print is no failure of the gate."""
     from perfgate.report.terminal import make_console, render_gate
 
-    render_gate(record, comparison, make_console(), directory)
+    with _printed_or_not(directory):
+        render_gate(record, comparison, make_console(), directory)
 
 
 def print_run(record: RunRecord, directory: Path) -> None:
+    """On standard output; a failure to print is no failure of the run."""
     from perfgate.report.terminal import make_console, render_run
 
-    render_run(record, make_console(), directory)
+    with _printed_or_not(directory):
+        render_run(record, make_console(), directory)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -33,6 +35,8 @@ VERBS = {
     "store": "serve the built-in store",
     "simulate": "prove the decision rule on simulated noise",
 }
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 EPILOG = """exit codes:
   0 PASS   1 BLOCK (internal)   2 BLOCK (competitive)   3 INVALID, bad input or failure   4 INCONCLUSIVE
@@ -84,6 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(verb: str, parsed: argparse.Namespace) -> int:
     from perfgate.errors import PerfgateError
 
+    for stream in (sys.stdout, sys.stderr):  # where UTF-8 cannot be shown there are question marks, not a traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         return int(importlib.import_module(f"perfgate.cli.{verb}").run(parsed))
     except PerfgateError as error:
@@ -92,11 +99,20 @@ def _run(verb: str, parsed: argparse.Namespace) -> int:
         sys.stderr.close()
     except KeyboardInterrupt:
         print("perfgate: interrupted", file=sys.stderr)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            return _own_fault()
+        print(f"perfgate: {error}; make room there and do it again", file=sys.stderr)
     except Exception:  # Python's own exit code for it, 1, would read as BLOCK
-        import traceback
+        return _own_fault()
+    return 3
 
-        traceback.print_exc()
-        print("perfgate: this is a fault of perfgate's own, and no verdict; please report it", file=sys.stderr)
+
+def _own_fault() -> int:
+    import traceback
+
+    traceback.print_exc()
+    print("perfgate: this is a fault of perfgate's own, and no verdict; please report it", file=sys.stderr)
     return 3
 
 

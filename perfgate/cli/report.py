@@ -47,6 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0, or with --exit-code what the gate or run ended with. Raises InputError for what is no result."""
+    from perfgate.cli.common import read_or_not
     from perfgate.gate.verdict import Word
     from perfgate.report.directory import load_result, read_result
     from perfgate.report.words import exit_code
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(data, dict) and data.get("kind") == "competition":
         return _competition(args, data)
     record, comparison = read_result(args.directory)
-    show(args.format, record, comparison, args.directory)
+    with read_or_not():
+        show(args.format, record, comparison, args.directory)
     if args.merge and comparison is not None and comparison.verdict.word is Word.INCONCLUSIVE:
         goes_on = (args.on_inconclusive or comparison.policy.inconclusive) == "warn"
         return 0 if goes_on else comparison.verdict.exit_code

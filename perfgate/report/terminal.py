@@ -33,12 +33,14 @@ def make_console() -> Console:
     """On stdout; colours only where there is a terminal and NO_COLOR is not set (FORCE_COLOR forces them)."""
     from rich.console import Console
 
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 shows question marks, not a traceback
-    if sys.stdout.isatty():
-        return Console(highlight=False)
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # the one being handled; rich's own way is to end with 1, which would read as BLOCK
+
+    if sys.stdout is not None and sys.stdout.isatty():
+        return Ours(highlight=False)
     columns = os.environ.get("COLUMNS", "")
-    return Console(highlight=False, width=max(80, int(columns)) if columns.isdigit() else PLAIN_WIDTH)
+    return Ours(highlight=False, width=max(80, int(columns)) if columns.isdigit() else PLAIN_WIDTH)
 
 
 def render_gate(record: RunRecord, comparison: Comparison, console: Console, directory: Path | None = None) -> None:
