@@ -67,6 +67,14 @@ def test_nothing_is_cut_off_with_an_ellipsis(word: Word) -> None:
     assert "…" not in without_intervals
 
 
+def test_the_small_print_explains_no_column_that_there_is_no_room_for() -> None:
+    assert "would see" in gate_text(Word.PASS, 100)
+    narrow = gate_text(Word.PASS, 70)
+    assert "would see" not in narrow
+    assert "each pair" not in narrow
+    assert "finding: clear of the margin" in narrow
+
+
 def test_plain_text_has_no_escape_codes_and_no_trailing_space() -> None:
     text = gate_text(Word.BLOCK)
     assert "\x1b" not in text

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -35,6 +36,11 @@ def test_a_sparkline_of_equal_numbers_is_flat() -> None:
 
 def test_a_sparkline_leaves_out_what_is_no_number() -> None:
     assert sparkline([1, math.nan, 2, math.inf]) == "▁█"
+
+
+def test_no_change_has_no_sign_of_a_worse_one() -> None:
+    one = dataclasses.replace(effect("recall", SEARCH), estimate=0.0, lower=0.0, upper=1e-9)
+    assert (ratio(one), bounds(one)) == ("+0.00 pp", "+0.00 … +0.00 pp")
 
 
 def test_what_a_few_noisy_pairs_leave_open_is_told_without_its_digits() -> None:

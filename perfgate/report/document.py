@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """right: figures. dispensable: left out where there is no room; the greatest number goes first, 0 never."""
+    """right: figures. dispensable: left out where there is no room; the greatest number goes first, 0 never. meaning: for the
+    small print, where the column is shown."""
 
     title: str
     right: bool = False
     dispensable: int = 0
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,13 @@ class Section:
     @property
     def empty(self) -> bool:
         return not (self.lines or self.facts or (self.table and self.table.rows))
+
+    def small_print(self, shown: Sequence[int] | None = None) -> str:
+        """What the shown columns mean (None: all), then the note."""
+        columns = self.table.columns if self.table and self.table.rows else ()
+        chosen = columns if shown is None else [columns[index] for index in shown if index < len(columns)]
+        meanings = "; ".join(f"{column.title}: {column.meaning}" for column in chosen if column.meaning)
+        return "\n".join(filter(None, (f"{meanings}." if meanings else "", self.note)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,16 +29,6 @@ from perfgate.units import format_percent
 
 TONES = {Word.PASS: "good", Word.BLOCK: "bad", Word.INCONCLUSIVE: "open", Word.INVALID: "invalid"}
 ROW_TONES = {Finding.REGRESSED: "bad", Finding.IMPROVED: "good"}
-_COLUMNS = (
-    Column("metric"),
-    Column("base", right=True),
-    Column("candidate", right=True),
-    Column("change", right=True),
-    Column("interval", right=True),
-    Column("finding"),
-    Column("each pair", dispensable=2),
-    Column("would see", right=True, dispensable=1),
-)
 
 
 def gate_document(record: RunRecord, comparison: Comparison, directory: Path | None) -> Document:
@@ -108,15 +98,28 @@ def _help(comparison: Comparison) -> Section:
 
 def _effects(record: RunRecord, comparison: Comparison) -> Section:
     rows = tuple(_row(effect) for effect in comparison.effects)
-    note = (
-        "change: candidate against base, a trimmed mean over pairs; interval: allows for every look at the data; "
-        "each pair: the pairs' own changes in order; would see: the true change that is blocked four times in five."
+    return Section("Metrics", table=Table(_columns(comparison.policy.primary), rows))
+
+
+def _columns(primary: str) -> tuple[Column, ...]:
+    return (
+        Column("metric"),
+        Column("base", right=True),
+        Column("candidate", right=True),
+        Column("change", right=True, meaning="candidate against base, a trimmed mean over pairs"),
+        Column("interval", right=True, meaning="allows for every look at the data"),
+        Column(
+            "finding",
+            meaning=f"clear of the margin, REGRESSED, or open (neither is shown), and each {primary} must be clear to pass",
+        ),
+        Column("each pair", dispensable=2, meaning="the pairs' own changes in order"),
+        Column("would see", right=True, dispensable=1, meaning="the true change that is blocked four times in five"),
     )
-    return Section("Metrics", table=Table(_COLUMNS, rows), note=note)
 
 
 def _row(effect: Effect) -> Row:
-    name = f"{short_operation(effect.operation.value) if effect.operation else 'all'} {effect.statistic}"
+    statistic = "recall@k" if effect.statistic == "recall" else effect.statistic  # an operation is called recall, too
+    name = f"{short_operation(effect.operation.value) if effect.operation else 'all'} {statistic}"
     base, candidate = values(effect)
     cells = (
         name,
@@ -125,7 +128,7 @@ def _row(effect: Effect) -> Row:
         ratio(effect),
         bounds(effect),
         FINDINGS[effect.finding],
-        sparkline(effect.per_pair, 12),
+        sparkline(effect.per_pair, 10),
         detectable(effect),
     )
     return Row(cells, tone=ROW_TONES.get(effect.finding, "strong" if effect.primary else ""))

@@ -45,8 +45,8 @@ def _section(section: Section) -> str:
         blocks.append(_table(section.table))
     if section.facts:
         blocks.append("\n".join(f"- {_escape(label)}: {_escape(text)}" for label, text in section.facts))
-    if section.note:
-        blocks.append("<br>\n".join(f"<sub>{_escape(line)}</sub>" for line in section.note.split("\n")))
+    if note := section.small_print():
+        blocks.append("<br>\n".join(f"<sub>{_escape(line)}</sub>" for line in note.split("\n")))
     body = "\n\n".join(blocks)
     if section.folded:
         return f"<details><summary>{_escape(section.title)}</summary>\n\n{body}\n\n</details>"

@@ -85,7 +85,8 @@ def _print_section(section: Section, console: Console) -> None:
         width = max(len(label) for label, _ in section.facts)
         for label, text in section.facts:
             _wrapped(f"{label:{width}}  ", text, console, label_style="dim")
-    for line in section.note.split("\n") if section.note else ():
+    shown = _fitting(section.table, console.width - INDENT) if section.table and section.table.rows else ()
+    for line in filter(None, section.small_print(shown).split("\n")):
         _wrapped("", line, console, style="dim")
 
 

@@ -126,7 +126,7 @@ def change(log_ratio: float) -> str:
 def points(effect: Effect) -> str:
     """The estimate is worse when positive; for recall, worse is less."""
     value = -effect.estimate if effect.statistic == "recall" else effect.estimate
-    return f"{value * 100:+.2f} pp" if math.isfinite(value) else "–"
+    return f"{_points(value)} pp" if math.isfinite(value) else "–"
 
 
 def bounds(effect: Effect) -> str:
@@ -136,7 +136,11 @@ def bounds(effect: Effect) -> str:
     if effect.statistic in LATENCY:
         return f"{_bound(_expm1(effect.lower))} … {_bound(_expm1(effect.upper))} %"
     low, high = (effect.lower, effect.upper) if effect.statistic != "recall" else (-effect.upper, -effect.lower)
-    return f"{low * 100:+.2f} … {high * 100:+.2f} pp"
+    return f"{_points(low)} … {_points(high)} pp"
+
+
+def _points(share: float) -> str:
+    return f"{round(share * 100, 2) + 0.0:+.2f}"  # a sum with 0 is never the negative one
 
 
 def _expm1(value: float) -> float:
