@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,6 +14,7 @@ from perfgate.calibration.profile import HostProfile
 from perfgate.calibration.profile_json import profile_from_json, profile_to_json
 from perfgate.errors import InputError
 from perfgate.scenario.model import Scenario
+from perfgate.whole_file import write_whole
 
 DIRECTORY = Path(".perfgate") / "hosts"
 AGAIN = "run perfgate calibrate again"
@@ -40,11 +40,9 @@ def read_profile(path: Path) -> HostProfile:
 def write_profile(path: Path, profile: HostProfile) -> None:
     """All or nothing. Raises InputError for a place that cannot be written."""
     text = json.dumps(profile_to_json(profile), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    beside = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        write_whole(path, [text])
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a file that can be written with --profile") from error
 

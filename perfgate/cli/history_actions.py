@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from perfgate.errors import InputError
 from perfgate.history.choice import Choice, parse_moment
 from perfgate.history.database import connected, opened
 from perfgate.history.location import Location
+from perfgate.whole_file import write_whole
 
 
 def list_runs(arguments: argparse.Namespace, location: Location) -> int:
@@ -141,14 +141,7 @@ def _existing(location: Location) -> Iterator[Engine]:
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:
-    """All or nothing: beside it first, then renamed."""
-    beside = path.with_name(path.name + ".part")
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_whole(path, lines)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise InputError(f"--out {path}: {error.strerror}; give a file that can be written") from error

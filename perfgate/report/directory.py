@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from perfgate.gate.comparison_json import comparison_from_json, comparison_to_js
 from perfgate.interval_log import read_intervals
 from perfgate.run import RunRecord
 from perfgate.run_json import record_from_json, record_to_json
+from perfgate.whole_file import write_whole
 
 SCHEMA_VERSION = 1
 RESULT = "result.json"
@@ -112,14 +112,8 @@ def _why_missing(directory: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """All or nothing: beside it first, then renamed. Raises MeasurementError."""
-    beside = path.with_name(path.name + ".part")
+    """All or nothing. Raises MeasurementError."""
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_whole(path, [text])
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise MeasurementError(f"{path}: {error.strerror}; make room, or give another directory with --out") from error
