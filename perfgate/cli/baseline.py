@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perfgate.cli.parser import described
+
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -24,18 +26,11 @@ follows the main branch, a week behind; the golden anchor stays where it is, and
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the verb `baseline` with its actions; without one it is `list`."""
-    parser = _parser(subparsers, "baseline", "which commits gates are compared with, and why", EXAMPLE)
+    parser = described(subparsers, "baseline", "which commits gates are compared with, and why", EXAMPLE)
     _add_reading(parser, {"scenario": None, "target": None, "json": False, "history": None})
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=False)
     for action, (summary, epilog, add) in ACTIONS.items():
-        add(_parser(actions, action, summary, epilog))
-
-
-def _parser(subparsers: Subparsers, name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
-    return subparsers.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        add(described(actions, action, summary, epilog))
 
 
 def _add_reading(parser: argparse.ArgumentParser, defaults: dict[str, object] | None = None) -> None:

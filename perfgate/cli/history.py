@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perfgate.cli.parser import described
+
 if TYPE_CHECKING:
     from perfgate.history.location import Location
 
@@ -31,19 +33,12 @@ FORMATS = ("terminal", "markdown", "json")
 
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the verb `history` with its actions; without one it is `list`."""
-    parser = _parser(subparsers, "history", "what was measured and decided here before", EXAMPLE)
+    parser = described(subparsers, "history", "what was measured and decided here before", EXAMPLE)
     _add_choice(parser, None)
     _add_list_options(parser, {"limit": None, "json": False, "owed": False})
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=False)
     for action, (summary, epilog, add) in ACTIONS.items():
-        add(_parser(actions, action, summary, epilog))
-
-
-def _parser(subparsers: Subparsers, name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
-    return subparsers.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+        add(described(actions, action, summary, epilog))
 
 
 def _add_choice(parser: argparse.ArgumentParser, default: str | None = argparse.SUPPRESS) -> None:

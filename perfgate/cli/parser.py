@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,6 +30,14 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line in place of the whole usage, which takes a screen for some verbs; ends with argparse's 2."""
         self.exit(2, f"{self.prog}: {message}\nusage and examples: {self.prog} --help\n")
+
+
+def described(subparsers: Subparsers, name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
+    """A verb, or an action of one, whose description is its summary as a sentence."""
+    return subparsers.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
 
 
 def similar(word: str, known: Iterable[str]) -> str:
