@@ -142,6 +142,14 @@ async def test_paths_that_miss_the_ids_are_shown_with_the_reply(tmp_path: Path, 
     assert "no results in" in steps["load"].text
 
 
+async def test_a_path_that_leads_to_the_whole_list_of_ids_is_told_what_it_lacks(tmp_path: Path, data: Data) -> None:
+    recall = {**document()["requests"]["recall"], "ids": "memories.vivid"}
+    recall.pop("scores")
+    steps = await steps_of(target(requests={"recall": recall}), data, tmp_path)
+    assert failed(steps) == ["load"]
+    assert "the path of ids leads to a list, not to each id in it: end it with [*]" in steps["load"].text
+
+
 async def test_ids_that_are_always_there_prove_nothing(tmp_path: Path, data: Data) -> None:
     steps = await steps_of(target(requests={"get": {"path": "/health/alive?{id}"}}), data, tmp_path)
     assert failed(steps) == ["unknown id"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -94,7 +95,8 @@ async def _stop(process: StoreProcess, data: Path) -> Step:
         return Step("stop", State.WARNING, text)
     size = directory_bytes(data) / 1e6
     left = f"; its directory holds {size:.1f} MB" if size else ""
-    return Step("stop", State.OK, f"ended with status {status} after SIG{spec.stop_signal}{left}")
+    ended = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    return Step("stop", State.OK, f"{ended} after SIG{spec.stop_signal}{left}")
 
 
 async def _copied(host: Host, build: Build, data: Path, order: Order) -> Step:

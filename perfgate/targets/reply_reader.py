@@ -115,6 +115,8 @@ def _id(value: Any) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, list):
+        raise ValueError(f"the path of ids leads to a list, not to each id in it: end it with [*] ({str(value)[:40]})")
     raise ValueError(f"an id that is neither text nor a whole number: {str(value)[:40]}")
 
 
