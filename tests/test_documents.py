@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted(path for where in ("*.md", "docs/**/*.md", "examples/*/*.md") for path in ROOT.glob(where))
 DECIDERS = [*(ROOT / "perfgate" / "gate").glob("*.py"), ROOT / "controller" / "perfgate_controller" / "gate_loop.py"]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 CODE = re.compile(r'\bReason\(\s*"(\w+)"')
@@ -43,7 +43,7 @@ def test_no_reason_is_explained_that_does_not_exist() -> None:
     assert set(headings) <= reason_codes()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
     targets = LINK.findall(document.read_text(encoding="utf-8"))
     assert [target for target in targets if not (document.parent / target).exists()] == []
