@@ -57,8 +57,8 @@ while [ $# -gt 0 ]; do
     -h | --help) usage; exit 0 ;;
     --no-retry) retry=0; shift; continue ;;
     --) shift; more=("$@"); break ;;
-    --*=*) name=${1%%=*}; value=${1#*=}; shift ;;
-    --*) [ $# -ge 2 ] || fail "$1: needs a value; see --help"; name=$1; value=$2; shift 2 ;;
+    --*=*) name=${1%%=*}; value=${1#*=}; given=0; shift ;;
+    --*) name=$1; value=${2-}; given=$#; shift ;;
     *) fail "$1: is no option; see --help (further arguments of perfgate gate come after --)" ;;
   esac
   case $name in
@@ -74,6 +74,7 @@ while [ $# -gt 0 ]; do
     --out) out=$value ;;
     *) fail "$name: is no option; see --help" ;;
   esac
+  case $given in 0) ;; 1) fail "$name: needs a value; see --help" ;; *) shift ;; esac
 done
 
 [ -n "$target" ] || fail "--target (or PERFGATE_TARGET) is missing: the file that says how the store is built and started"
@@ -102,7 +103,10 @@ find_perfgate() {
   echo "$venv/bin/perfgate"
 }
 perfgate=$(find_perfgate) || fail "perfgate could not be installed; see above, or name one in PERFGATE"
-[ -n "$scenario" ] || scenario=$here/../scenarios/ci/fast_regression_check.toml
+if [ -z "$scenario" ]; then
+  scenario=$here/../scenarios/ci/fast_regression_check.toml
+  [ -f "$scenario" ] || fail "--scenario (or PERFGATE_SCENARIO) is missing: the file that says what is sent"
+fi
 
 if [ -e "$out" ]; then
   mv "$out" "$out.$(date +%Y%m%d-%H%M%S)-$$" || fail "--out $out: cannot be moved aside; give another directory"

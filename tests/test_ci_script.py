@@ -3,64 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
 from cluster import SCENARIO
 from repository import StoreRepository, target_file
-from stand_in import finished_results
+from stand_in import StandIn
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts/ci_performance_gate.sh"
-STAND_IN = """#!/bin/sh
-# Stands in for perfgate's load alone: the verdicts are its own files, the rest is the real program.
-echo "$@" >> "{log}"
-case $1 in report) exec {python} -m perfgate "$@" ;; esac
-while [ $# -gt 0 ]; do case $1 in --out) out=$2 ;; esac; shift; done
-n=$(grep -c ^gate "{log}")
-set -- {words}
-eval word=\\${{$n}}
-[ "$word" != bad ] || {{ echo "perfgate: --base v9: no such commit" >&2; exit 3; }}
-mkdir -p "$out"
-cp {verdicts}/$word/* "$out/"
-exit $(cat {verdicts}/$word/code)
-"""
 
 
-class Stand:
-    """A perfgate that says the given words, gate after gate."""
+class Stand(StandIn):
+    """The script in a directory of its own, with a perfgate that says the given words, gate after gate."""
 
     def __init__(self, directory: Path, *words: str) -> None:
-        self.directory = directory
-        self.log = directory / "calls"
-        verdicts = finished_results()
-        program = directory / "perfgate"
-        program.write_text(
-            STAND_IN.format(log=self.log, python=sys.executable, words=" ".join(words), verdicts=verdicts)
-        )
-        program.chmod(0o755)
+        super().__init__(directory)
+        self.say(*words)
         (directory / "t.toml").write_text("")
 
     def run(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(SCRIPT), "--target", "t.toml", *more], cwd=self.directory, capture_output=True, text=True, timeout=60,
-            check=False, env=clean(PERFGATE=str(self.directory / "perfgate"), **environment),
+            check=False, env={**self.environment(), **environment},
         )  # fmt: skip
-
-    def gates(self) -> list[str]:
-        return [line for line in self.log.read_text().splitlines() if line.startswith("gate ")]
-
-
-def clean(**more: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PERFGATE", "GITHUB"))}
-    path = os.pathsep.join([str(ROOT), str(ROOT / "agents"), str(ROOT / "controller")])
-    return {**kept, "PYTHONPATH": path, "PERFGATE_HISTORY": "off", **more}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +52,7 @@ def test_the_exit_code_says_whether_the_merge_may_go_on_and_the_verdict_comes_la
     assert done.stdout.splitlines()[-1].startswith(said)
     assert (tmp_path / "perfgate-results/verdict.txt").read_text().startswith(said)
     if word == "bad":
-        assert "--base v9: no such commit" in done.stdout
+        assert "build of x failed" in done.stdout
         return
     Xml.parse(tmp_path / "perfgate-results/junit.xml")
     assert (tmp_path / "perfgate-results/report.md").exists()
@@ -130,8 +100,7 @@ def test_a_pipe_does_not_hide_the_exit_code(tmp_path: Path) -> None:
     stand = Stand(tmp_path, "BLOCK")
     command = f"set -euo pipefail; {SCRIPT} --target t.toml | cat > piped.txt"
     done = subprocess.run(
-        ["bash", "-c", command], cwd=tmp_path, check=False, env=clean(PERFGATE=str(tmp_path / "perfgate")),
-        capture_output=True, timeout=60,
+        ["bash", "-c", command], cwd=tmp_path, check=False, env=stand.environment(), capture_output=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 1
     assert (tmp_path / "piped.txt").read_text().splitlines()[-1].startswith("BLOCK")
@@ -151,6 +120,7 @@ def test_github_gets_an_annotation_and_a_summary(tmp_path: Path) -> None:
         (["--on-inconclusive", "maybe"], "give warn or block"),
         (["--time-limit", "soon"], "give whole seconds"),
         (["--nonsense", "1"], "--nonsense: is no option"),
+        (["--nonsense"], "--nonsense: is no option"),
         (["--base"], "--base: needs a value"),
     ],
 )
@@ -172,6 +142,8 @@ def test_the_scripts_pass_shellcheck() -> None:
 
 
 def test_the_whole_way_from_two_commits_to_the_files_a_ci_shows(tmp_path: Path) -> None:
+    stand = StandIn(tmp_path)
+    stand.be_real()
     made = StoreRepository(tmp_path / "repo")
     made.git("checkout", "--quiet", "-b", "topic")
     worse = made.change("recall: forget some", "--fail", "recall=0.3")
@@ -180,10 +152,7 @@ def test_the_whole_way_from_two_commits_to_the_files_a_ci_shows(tmp_path: Path) 
     command = f"set -euo pipefail; {SCRIPT} --scenario tiny.toml --target {target_file(tmp_path)} --repo repo | cat"
     done = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False,
-        env=clean(
-            PERFGATE=f"{tmp_path}/perfgate", XDG_CACHE_HOME=str(tmp_path / "cache"),
-            PERFGATE_QUEUE=str(tmp_path / "queue"), PERFGATE_EVIDENCE="off",
-        ) if program(tmp_path) else {},
+        env=stand.environment(),
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert worse[:12] in done.stdout.splitlines()[-1]
@@ -200,10 +169,11 @@ def test_the_whole_way_from_two_commits_to_the_files_a_ci_shows(tmp_path: Path) 
 
 
 def test_a_signal_ends_the_gate_in_order_and_the_script_waits_for_it(tmp_path: Path) -> None:
-    program(tmp_path, 'trap "echo ended; exit 3" TERM; echo started >&2; while :; do sleep 0.05; done')
+    stand = StandIn(tmp_path)
+    stand.be('trap "echo ended; exit 3" TERM; echo started >&2; while :; do sleep 0.05; done')
     process = subprocess.Popen(
         [str(SCRIPT), "--target", "t.toml"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=clean(PERFGATE=f"{tmp_path}/perfgate"), start_new_session=True,
+        env=stand.environment(), start_new_session=True,
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
@@ -213,12 +183,3 @@ def test_a_signal_ends_the_gate_in_order_and_the_script_waits_for_it(tmp_path: P
     out, _ = process.communicate(timeout=30)
     assert "ended" in out
     assert process.returncode == 3
-
-
-def program(directory: Path, body: str = "") -> Path:
-    """`perfgate` as a program of its own."""
-    path = directory / "perfgate"
-    default = f'exec {sys.executable} -m perfgate "$@"'
-    path.write_text(f"#!/bin/sh\n{body or default}\n")
-    path.chmod(0o755)
-    return path

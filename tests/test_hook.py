@@ -279,6 +279,7 @@ def test_uninstalling_leaves_nothing_and_touches_no_other_hook(made: Pushing) ->
     made.hook("uninstall")
     hooks = made.repo.path / ".git/hooks"
     assert not (hooks / "pre-push").exists()
+    assert "not installed" in made.hook("uninstall")
     put_other(hooks / "pre-push", made.directory / "seen", 0)
     assert "left as it is" in made.hook("uninstall")
     assert (hooks / "pre-push").exists()

@@ -148,6 +148,9 @@ def _uninstall(repository: Repository) -> None:
     if place.shared and place.ours:
         print(f"{place.hook}: does nothing here any more; other repositories may use it, so it stays")
         return
+    if not place.hook.exists():
+        print(f"{place.hook}: not installed")
+        return
     chained = place.chained
     gone = uninstall(place)
     print(f"{place.hook}: {'removed' if gone else 'is not of perfgate; left as it is'}")
