@@ -39,5 +39,5 @@ async def test_an_empty_store_is_loaded_once_and_other_data_are_refused(tmp_path
 
 async def test_nobody_answering_is_named(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    with pytest.raises(TargetError, match=f"no store answers at http://127.0.0.1:{port}"):
+    with pytest.raises(TargetError, match=f"no store answers at http://127.0.0.1:{port} .nobody listens."):
         await populate(running(port, tmp_path), ignored)

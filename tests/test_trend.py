@@ -253,5 +253,5 @@ def test_what_cannot_be_shown_is_refused_by_name(
 
 def test_without_a_history_it_is_said_and_none_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(tmp_path) == 3
-    assert "there are no gates to read" in capsys.readouterr().err
+    assert "no gates of commits yet" in capsys.readouterr().err
     assert not (tmp_path / "history.db").exists()

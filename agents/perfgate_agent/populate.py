@@ -52,8 +52,10 @@ async def populate(store: RunningStore, progress: Callable[[float], None]) -> Po
             if not unprepared:
                 raise
             count = 0  # without its schema there is nothing to count; loading makes it, and counts again
+    except ConnectionRefusedError as error:
+        raise TargetError(f"no store answers at {store.address} (nobody listens); start it, or mend --url") from error
     except (OSError, ValueError) as error:
-        reason = str(error) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__  # a store may answer with a page of HTML
         raise TargetError(f"no store answers at {store.address} ({reason}); start it, or mend --url") from error
     if count == expected:
         if problem := await find_samples(adapter, store.address, expected):

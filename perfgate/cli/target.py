@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,8 @@ def _new(arguments: argparse.Namespace) -> int:
     except FileNotFoundError:
         raise InputError(f"{arguments.file}: there is no directory {arguments.file.parent}; make it first") from None
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # opened, then not written: half a file is none
+            arguments.file.unlink(missing_ok=True)
         raise InputError(f"{arguments.file}: {error.strerror}; give a file that can be written") from error
     print(f"written: {arguments.file}; next: perfgate target check {arguments.file}")
     return 0

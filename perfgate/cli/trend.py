@@ -78,7 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
     window_ns = _now_ns(now) - parse_moment(arguments.window, "--window", now)
     location = find_location(arguments.history)
     if location is None or (location.file is not None and not location.file.exists()):
-        raise InputError(f"{location or 'the history is off'}: there are no gates to read; give one with --history")
+        where = location or "the history is off"
+        raise InputError(
+            f"{where}: no gates of commits yet; make some (perfgate gate --repo), or name another --history"
+        )
     if not arguments.no_change_points:
         load_ruptures()
     estimates = _one_series(_read(arguments, location))
