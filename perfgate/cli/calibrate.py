@@ -231,7 +231,7 @@ def _record(order: Order, profile: HostProfile, path: Path) -> None:
     """In the history, too."""
     if order.history is not None:
         from perfgate.calibration.profile_json import profile_to_json
-        from perfgate.cli.common import warn
+        from perfgate.cli.printing import warn
         from perfgate.history.recorder import record_profile
 
         warn(record_profile(order.history, profile_to_json(profile), path))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from perfgate.cli.printing import warn
 from perfgate.cli.run_place import RUNS, make_run_place
 from perfgate.errors import InputError
 from perfgate.units import NS_PER_S, seconds_to_ns
@@ -277,12 +278,6 @@ def finish(order: Order, record: RunRecord, comparison: Comparison | None) -> Ru
     return record
 
 
-def warn(text: str) -> None:
-    """On standard error, its further lines set below; nothing for an empty text."""
-    if text:
-        print("perfgate: warning: " + text.replace("\n", "\n  "), file=sys.stderr)
-
-
 def own_command(words: Sequence[str]) -> str:
     """What to type to do it again: without --out, since a second run needs a directory of its own, and without --history,
     which may hold a password and is the business of whoever does it again."""
@@ -296,46 +291,3 @@ def own_command(words: Sequence[str]) -> str:
             continue
         kept.append(word)
     return shlex.join(["perfgate", *kept])
-
-
-@contextlib.contextmanager
-def read_or_not() -> Iterator[None]:
-    """What is decided stays decided: where nobody reads on (`| head -1`), the exit code is still the verdict's."""
-    try:
-        yield
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-
-
-@contextlib.contextmanager
-def _printed_or_not(directory: Path) -> Iterator[None]:
-    """As read_or_not, and with a warning where standard output has no room: the report lies in the directory, too."""
-    try:
-        with read_or_not():
-            yield
-    except OSError as error:
-        _drop_output()
-        warn(f"the report could not be printed: {error.strerror}; perfgate report {directory} shows it")
-
-
-def _drop_output() -> None:
-    """Or Python tries again to write what is left, at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def print_gate(record: RunRecord, comparison: Comparison, directory: Path) -> None:
-    """On standard output; a failure to print is no failure of the gate."""
-    from perfgate.report.terminal import make_console, render_gate
-
-    with _printed_or_not(directory):
-        render_gate(record, comparison, make_console(), directory)
-
-
-def print_run(record: RunRecord, directory: Path) -> None:
-    """On standard output; a failure to print is no failure of the run."""
-    from perfgate.report.terminal import make_console, render_run
-
-    with _printed_or_not(directory):
-        render_run(record, make_console(), directory)

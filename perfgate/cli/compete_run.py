@@ -211,7 +211,7 @@ def result_of(request: CompeteRequest, measured: Measurement, facts: Facts, outc
 
 
 def _record(history: Location, request: CompeteRequest, measured: Measurement, facts: Facts, outcome: Outcome) -> None:
-    from perfgate.cli.common import warn
+    from perfgate.cli.printing import warn
     from perfgate.history.recorder import record_competition
 
     warn(record_competition(history, result_of(request, measured, facts, outcome), request.directory))

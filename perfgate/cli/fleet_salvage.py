@@ -51,7 +51,7 @@ def add_parser(actions: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """0. Raises InputError or FleetError where there is nothing to fetch."""
     from perfgate.cli.agents import controller_tls
-    from perfgate.cli.common import print_run
+    from perfgate.cli.printing import print_run
     from perfgate.fleet_file import load_fleet
     from perfgate.fleet_file.launched import with_addresses
     from perfgate.report.directory import write_result

@@ -128,7 +128,8 @@ def _decide(
     from perfgate.calibration.restarts import require_restarts
     from perfgate.cli.builds import prepare_arms, with_builds
     from perfgate.cli.calibrated import calibrated
-    from perfgate.cli.common import finish, print_gate, run_with_fleet
+    from perfgate.cli.common import finish, run_with_fleet
+    from perfgate.cli.printing import print_gate
     from perfgate.evidence.gate_line import same_build
     from perfgate.progress import Note, Progress
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from perfgate.cli.common import warn
+from perfgate.cli.printing import warn
 from perfgate.errors import InputError
 from perfgate.history.choice import Choice, parse_moment
 from perfgate.history.database import connected, opened

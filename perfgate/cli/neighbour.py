@@ -97,7 +97,8 @@ def _decide(order: Order, policy: Policy, variant: str, limit_ns: int | None, on
     from perfgate_controller.fleet import Fleet
     from perfgate_controller.gate_loop import Gate, GateRequest
 
-    from perfgate.cli.common import finish, print_gate, run_with_fleet
+    from perfgate.cli.common import finish, run_with_fleet
+    from perfgate.cli.printing import print_gate
     from perfgate.gate import neighbour
     from perfgate.progress import Progress
     from perfgate.scenario.derived import with_neighbour_sent

@@ -112,7 +112,7 @@ def _series(arguments: argparse.Namespace) -> tuple[str, str]:
 def _ready(debt: Debt, arguments: argparse.Namespace) -> Asked | None:
     """How to ask again; None where that cannot be done, with a sentence on standard error."""
     from perfgate.baseline.owed import MOST_TRIES
-    from perfgate.cli.common import warn
+    from perfgate.cli.printing import warn
 
     name = f"{str(debt.first.base_commit)[:12]} → {str(debt.first.candidate_commit)[:12]}"
     try:

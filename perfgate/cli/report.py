@@ -47,7 +47,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0, or with --exit-code what the gate or run ended with. Raises InputError for what is no result."""
-    from perfgate.cli.common import read_or_not
+    from perfgate.cli.printing import read_or_not
     from perfgate.gate.verdict import Word
     from perfgate.report.directory import load_result, read_result
     from perfgate.report.words import exit_code

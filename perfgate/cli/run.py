@@ -57,8 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     from perfgate_controller.fleet import Fleet
     from perfgate_controller.run_loop import LoadRun, RunRequest
 
-    from perfgate.cli.common import finish, host_turn, open_order, parse_time, print_run, run_with_fleet
+    from perfgate.cli.common import finish, host_turn, open_order, parse_time, run_with_fleet
     from perfgate.cli.duration import lasting
+    from perfgate.cli.printing import print_run
     from perfgate.gate.policy_load import run_policy
     from perfgate.progress import Progress
     from perfgate.report.words import exit_code
