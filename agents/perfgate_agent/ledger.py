@@ -35,11 +35,6 @@ class Ledger:
         self.counts = (0, 0, 0, 0, 0)
         """(due, sent, completed, failed, abandoned) of the intervals emitted so far."""
 
-    @property
-    def distilling(self) -> bool:
-        """An interval is ready to be emitted."""
-        return self._distilling is not None or any(bucket.complete for bucket in self.buckets)
-
     def failed(self, exchange: Exchange, outcome: Outcome, example: str) -> None:
         """The exchange has ended without a reply."""
         bucket = exchange.bucket

@@ -10,8 +10,6 @@ from perfgate.operation import Operation
 
 VALID_DAYS = 30
 """Kernels, neighbours and firmware change within weeks; nothing measured a month ago should fix a threshold today."""
-NEEDED_STARTS = 20
-"""Fresh processes under which their spread from start to start says too little to be borrowed (10 pairs)."""
 
 
 @dataclass(frozen=True, slots=True)
