@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from builders import gate as decided
 
-from perfgate.cli.main import VERBS, main
+from perfgate.cli.main import VERBS, build_parser, main
 from perfgate.gate.verdict import Word
 from perfgate.report.directory import write_result
 
@@ -26,6 +27,20 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_verb_has_a_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
     assert "example" in capsys.readouterr().out.lower()
+
+
+def actions_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return dict(found[0].choices) if found else {}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_action_of_a_verb_says_what_it_does_and_has_an_example(verb: str) -> None:
+    parser = actions_of(build_parser(verb))[verb]
+    assert str(parser.description)[0].isupper()
+    for name, action in actions_of(parser).items():
+        assert action.description, name
+        assert f"perfgate {verb} {name}" in (action.epilog or ""), name
 
 
 def test_no_verb_at_all_shows_the_help_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:

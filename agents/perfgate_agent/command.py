@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from perfgate_agent.configuration import AgentConfiguration
 
-EXAMPLE = """example:
+EXAMPLE = """examples:
   perfgate agent serve --port 7400 --target targets/embedded.toml
   perfgate gate scenarios/ci/quick.toml --target targets/embedded.toml --agents 127.0.0.1:7400 \\
       --base default --candidate default

@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from perfgate.cli.parser import described
+
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
+UNIT = """example:
+  perfgate agent unit > /etc/systemd/system/perfgate-agent.service
+  systemctl daemon-reload && systemctl enable --now perfgate-agent
+
+It serves by /etc/perfgate/agent.toml, as the user perfgate. docs/security.md has the whole."""
+
 
 def add_parser(subparsers: Subparsers) -> None:
+    """Adds the verb `agent` with its actions."""
     from perfgate_agent.command import EXAMPLE, add_arguments
 
-    parser = subparsers.add_parser(
-        "agent",
-        help="serve as an agent on a perf-tier host",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = described(subparsers, "agent", "serve as an agent on a perf-tier host", EXAMPLE)
     verbs = parser.add_subparsers(dest="agent_verb", metavar="ACTION", title="actions", required=True)
     serve = verbs.add_parser(
         "serve",
@@ -27,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(serve)
-    verbs.add_parser("unit", help="print a systemd unit for it")
+    described(verbs, "unit", "print a systemd unit for it", UNIT)
 
 
 def run(arguments: argparse.Namespace) -> int:

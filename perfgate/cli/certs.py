@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perfgate.cli.parser import described
 from perfgate.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +32,35 @@ key stays where it was made. An agent names the three in its agent.toml; a contr
 PERFGATE_CERTS, or the files with --tls-ca, --tls-cert and --tls-key. docs/security.md has the whole."""
 
 
+ABOUT = {
+    "init": ("make the authority", """examples:
+  perfgate certs init
+  perfgate certs init --dir /srv/perfgate/authority --days 365
+
+Once. Its key stays in that directory; whoever has it can certify anybody."""),
+    "agent": ("certify an agent", """examples:
+  perfgate certs agent perf-1 --host perf-1.example.org --host 10.0.0.5
+  scp ~/.config/perfgate/authority/agents/perf-1/*.pem perf-1.example.org:/etc/perfgate/
+
+The three files are named in the agent's agent.toml."""),
+    "controller": ("certify who may hold agents and load", """examples:
+  perfgate certs controller ci
+  PERFGATE_CERTS=~/.config/perfgate/authority/controllers/ci perfgate fleet check fleet.toml"""),
+    "observer": ("certify who may ask for agents' state", """example:
+  perfgate certs observer dashboard
+
+It may ask, and neither hold an agent nor load anything."""),
+    "rotate": ("new keys and certificates, before the old ones expire or after a theft", """examples:
+  perfgate certs rotate --leaves                 # for all parties, by the same authority
+  perfgate certs rotate                          # a new authority, too; the old one stays trusted meanwhile
+  perfgate certs rotate --drop-old               # when everybody has the new files: trust the new one alone"""),
+    "show": ("who has what, until when", """examples:
+  perfgate certs show
+  perfgate certs show /etc/perfgate/cert.pem"""),
+}  # fmt: skip
+"""Of each action: what it does, and its examples."""
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the verb `certs` with its actions."""
     parser = subparsers.add_parser(
@@ -41,31 +71,25 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-    init = actions.add_parser("init", help="make the authority")
+    add = {action: described(actions, action, summary, epilog) for action, (summary, epilog) in ABOUT.items()}
+    init, agent, rotate, show = add["init"], add["agent"], add["rotate"], add["show"]
     _add_days(init, "of the authority", 5 * 365)
-    agent = actions.add_parser("agent", help="certify an agent")
     agent.add_argument(
         "--host", action="append", default=[], metavar="HOST",
         help="the name or address controllers dial it by; may be given several times",
     )  # fmt: skip
-    parties = {
-        "agent": agent,
-        "controller": actions.add_parser("controller", help="certify who may hold agents and load"),
-        "observer": actions.add_parser("observer", help="certify who may ask for agents' state"),
-    }
-    for party in parties.values():
+    parties = (agent, add["controller"], add["observer"])
+    for party in parties:
         party.add_argument("name", metavar="NAME", help="what logs and other controllers are shown")
         _add_days(party, "of the certificate", 90)
-    rotate = actions.add_parser("rotate", help="new keys and certificates, before the old ones expire or after a theft")
     how = rotate.add_mutually_exclusive_group()
     how.add_argument("--leaves", action="store_true", help="for the parties alone, by the same authority")
     how.add_argument("--drop-old", action="store_true", help="trust the newest authority alone")
     _add_days(rotate, "of the parties' certificates", 90)
-    show = actions.add_parser("show", help="who has what, until when")
     show.add_argument("file", type=Path, nargs="?", metavar="FILE", help="one PEM file instead of the whole authority")
-    for action in (init, *parties.values()):
+    for action in (init, *parties):
         action.add_argument("--force", action="store_true", help="throw away what is there; its key is lost")
-    for action in (init, *parties.values(), rotate, show):
+    for action in (init, *parties, rotate, show):
         action.add_argument(
             "--dir", type=Path, default=None, metavar="DIR",
             help="the authority's directory (default: perfgate/authority in the user's configuration)",

@@ -16,6 +16,7 @@ def add_parser(actions: Subparsers) -> None:
     parser = actions.add_parser(
         "down", help="end the agents that `up` has started",
         description="End the agents that `perfgate fleet up` has started for this file, and all that they have started.",
+        epilog="example:\n  perfgate fleet down fleet.toml", formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("file", type=Path, metavar="FILE", help="the fleet file (TOML)")
     parser.add_argument(

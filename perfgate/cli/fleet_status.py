@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 def add_parser(actions: Subparsers) -> None:
     parser = actions.add_parser(
         "status", help="what became of the agents that `up` has started",
-        description="The agents of a fleet file: running, ended by themselves (with their last words), stopped, or unreachable. "
+        description="The agents of a fleet file: running, ended by themselves (with their last words), stopped, or unreachable.\n"
         "Asks the launcher, not the agents; perfgate fleet check asks those.",
+        epilog="example:\n  perfgate fleet status fleet.toml", formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("file", type=Path, metavar="FILE", help="the fleet file (TOML)")
 

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-EXAMPLE = """example, in fleet.toml:
+EXAMPLE = """examples:
+  perfgate fleet up fleet.toml
+  perfgate fleet up fleet.toml --dry-run
+
+in fleet.toml:
 
   [launcher]
   kind = "ssh"                                   # or "local", "ray", "kubernetes"

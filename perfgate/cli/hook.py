@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perfgate.cli.parser import described
+
 if TYPE_CHECKING:
     from perfgate.builds.git import Repository
     from perfgate.hook.place import Place
@@ -34,32 +36,36 @@ settings (git config perfgate.KEY VALUE):
   program            the perfgate to call; set by install"""
 
 
+ACTIONS = {
+    "install": ("put the hook into a repository; may be done again", """examples:
+  perfgate hook install --scenario perf/gate.toml --target perf/mystore.toml
+  perfgate hook install --policy quick --time-limit 3m          # again, with other settings"""),
+    "uninstall": ("take it away, with its settings; what was there before comes back", """example:
+  perfgate hook uninstall --repo ~/mystore"""),
+    "status": ("where it is, what it gates, which pushes went without a verdict", """example:
+  perfgate hook status"""),
+    "pre-push": ("what the hook calls, with git's lines on standard input", """example, of what git sends:
+  echo "refs/heads/main $(git rev-parse topic) refs/heads/main $(git rev-parse origin/main)" | perfgate hook pre-push origin"""),
+}  # fmt: skip
+"""Of each action: what it does, and its examples."""
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the verb `hook` with its actions."""
-    parser = subparsers.add_parser(
-        "hook",
-        help="gate pushes to the main branch before they leave this machine",
-        description="Gate pushes to the main branch before they leave this machine: git's pre-push hook.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = described(subparsers, "hook", "gate pushes to the main branch before they leave this machine", EXAMPLE)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
-    install = actions.add_parser("install", help="put the hook into a repository; may be done again")
+    add = {action: described(actions, action, summary, epilog) for action, (summary, epilog) in ACTIONS.items()}
+    install, push = add["install"], add["pre-push"]
     install.add_argument("--scenario", default=None, metavar="FILE", help="what is sent (needed the first time)")
     install.add_argument(
         "--target", default=None, metavar="FILE", help="how the store is built (needed the first time)"
     )
     install.add_argument("--policy", default=None, metavar="NAME|FILE", help="(default: quick)")
     install.add_argument("--time-limit", default=None, metavar="TIME", help="(default: 5m)")
-    uninstall = actions.add_parser(
-        "uninstall", help="take it away, with its settings; what was there before comes back"
-    )
-    status = actions.add_parser("status", help="where it is, what it gates, which pushes went without a verdict")
-    for action in (install, uninstall, status):
+    for action in (install, add["uninstall"], add["status"]):
         action.add_argument("--repo", type=Path, default=Path(), metavar="DIR", help="the repository (default: here)")
-    push = actions.add_parser("pre-push", help="what the hook calls, with git's lines on standard input")
-    push.add_argument("remote", metavar="REMOTE")
-    push.add_argument("url", nargs="?", default="", metavar="URL")
+    push.add_argument("remote", metavar="REMOTE", help="the remote's name, as git calls hooks with it")
+    push.add_argument("url", nargs="?", default="", metavar="URL", help="the remote's address; not looked at")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perfgate.cli.parser import described
+
 if TYPE_CHECKING:
     from perfgate.scenario.model import Scenario
     from perfgate.target_check.order import Data, Order
@@ -41,8 +43,7 @@ NODES, DIM, QUERIES = 300, 768, 40
 def add_parser(subparsers: Subparsers) -> None:
     """Adds the verb `target` with its subverbs."""
     raw = argparse.RawDescriptionHelpFormatter
-    summary = "write a target file, or prove one step by step"
-    parser = subparsers.add_parser("target", help=summary, description=summary, epilog=EXAMPLE, formatter_class=raw)
+    parser = described(subparsers, "target", "write a target file, or prove one step by step", EXAMPLE)
     verbs = parser.add_subparsers(dest="target_verb", required=True, metavar="VERB")
     check = verbs.add_parser(
         "check", help="start the store and prove each step", description=CHECK, epilog=EXAMPLE, formatter_class=raw
