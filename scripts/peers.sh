@@ -3,7 +3,7 @@
 # them. Does nothing for what is there already; what cannot be had is named, and the benchmark does without it.
 #
 #   scripts/peers.sh              all of them; oha is built from source, which takes some 20 minutes
-#   scripts/peers.sh nginx wrk    only these: nginx wrk h2load vegeta hey python oha
+#   scripts/peers.sh nginx wrk    only these: nginx floor wrk h2load vegeta hey python oha
 #
 # Debian's packages go where Debian puts them (needs root); all else into PERFGATE_PEERS, by default
 # ~/.cache/perfgate-peers, which may be removed at any time.
@@ -50,6 +50,14 @@ from_cargo() {
     say "oha could not be built"
 }
 
+# no peer: what the machine itself costs
+from_here() {
+  local source
+  source=$(dirname "$0")/../benchmarks/floor.c
+  if [ "$peers/bin/floor" -nt "$source" ]; then return; fi
+  cc -O2 -o "$peers/bin/floor" "$source" || say "floor needs a C compiler"
+}
+
 from_python() {
   if [ -x "$peers/bin/peers-python" ]; then return; fi
   say "installing Locust $locust and aiohttp $aiohttp into an environment of their own"
@@ -63,10 +71,11 @@ from_python() {
 }
 
 mkdir -p "$peers/bin"
-[ $# -gt 0 ] || set -- nginx wrk h2load vegeta hey python oha
+[ $# -gt 0 ] || set -- nginx floor wrk h2load vegeta hey python oha
 for name in "$@"; do
   case $name in
     nginx) debian nginx nginx-light ;;
+    floor) from_here ;;
     wrk) debian wrk wrk ;;
     h2load) debian h2load nghttp2-client ;;
     vegeta) from_go vegeta "github.com/tsenart/vegeta/v12@$vegeta" ;;
@@ -74,7 +83,7 @@ for name in "$@"; do
     python) from_python ;;
     oha) from_cargo ;;
     *)
-      say "$name is none of nginx wrk h2load vegeta hey python oha"
+      say "$name is none of nginx floor wrk h2load vegeta hey python oha"
       exit 3
       ;;
   esac

@@ -22,7 +22,7 @@ from benchmarks.speed.ours import Order, plan_of, target_of
 from benchmarks.speed.pacing import climb, draw, write_csv
 from benchmarks.speed.rounds import GRACE_S, Setting, compare, run_once
 from benchmarks.speed.summary import highest
-from benchmarks.speed.tools import OURS, ROOT, TOOLS, Job
+from benchmarks.speed.tools import FLOOR, OURS, ROOT, TOOLS, Job
 from perfgate.dataset import build_dataset
 from perfgate.operation import OPERATIONS
 from perfgate.targets.adapter import make_adapter
@@ -59,7 +59,7 @@ def paced(setting: Setting) -> Outcome:
     """Small GET in an open loop; h2load, which tells no percentiles, for its cost at the lower rate."""
     data, blocks = {}, {}
     for rate in RATES:
-        names = (*PACED, "h2load") if rate == RATES[0] else PACED
+        names = (*PACED, FLOOR, "h2load") if rate == RATES[0] else (*PACED, FLOOR)
         runs = compare(setting, names, _job(setting, "get", rate))
         data[str(rate)] = [run.to_json() for run in runs]
         blocks[f"open-{rate}"] = tables.open_table(runs)

@@ -19,6 +19,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 PEERS = Path(os.environ.get("PERFGATE_PEERS") or Path.home() / ".cache" / "perfgate-peers")
 OURS = "perfgate"
+FLOOR = "floor"
+"""No generator, but benchmarks/floor.c: send() and recv() alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +147,16 @@ def _aiohttp(path: str, job: Job) -> list[str]:
     ]  # fmt: skip
 
 
+def _floor(path: str, job: Job) -> list[str]:
+    rate = [] if job.rate is None else [f"{job.rate:g}"]
+    return [path, str(job.port), f"{job.seconds:g}", str(job.connections), *rate]
+
+
 TOOLS: Mapping[str, Tool] = {
     tool.name: tool
     for tool in (
         Tool(OURS, "python", ("-m", "perfgate", "--version"), read_own, _ours, _ours, _ours),
+        Tool(FLOOR, "floor", ("--version",), read_own, _floor, _floor),
         Tool("wrk", "wrk", ("-v",), read_wrk, closed=_wrk),
         Tool("h2load", "h2load", ("--version",), read_h2load, closed=_h2load, paced=_h2load),
         Tool("oha", "oha", ("--version",), read_oha, closed=_oha, paced=_oha),
