@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import load_cases
 import pytest
@@ -12,6 +13,9 @@ from hypothesis import settings
 from real_time import TRIES, in_real_time
 
 from perfgate.dataset import Dataset
+
+if TYPE_CHECKING:
+    from secure_agents import Certified
 
 # New examples are searched for at the desk; what CI says of one commit must not depend on a die.
 settings.register_profile("ci", derandomize=True)
@@ -64,6 +68,23 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="session")
 def three_spaces(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return small_dataset(tmp_path_factory.mktemp("data"), 3)
+
+
+@pytest.fixture(scope="session")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    """An authority with an agent, a controller and an observer, of whom no test wants new keys."""
+    from secure_agents import Certified
+
+    return Certified(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+async def agent(certified: Certified, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of an agent that trusts those."""
+    from secure_agents import configured, serving_agent
+
+    async with serving_agent(configured(tmp_path / "a", certified.agent)) as (address, _):
+        yield address
 
 
 @pytest.fixture(params=["portable", "engine"])

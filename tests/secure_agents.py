@@ -55,6 +55,10 @@ async def serving_agent(configuration: AgentConfiguration) -> AsyncIterator[tupl
         yield f"127.0.0.1:{agent.port}", agent
 
 
+PATIENCE_S = 60.0
+"""Of a controller that expects to be served, on a machine that is busy."""
+
+
 async def refusal(address: str, tls: TlsFiles | None, seconds: float = 1.0) -> str:
     """What a controller hears that tries to hold the agent; empty when it gets it."""
     link = AgentLink(address, tls)

@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """#!/bin/sh
 [ "$1" = gate ] || exec {python} -m perfgate "$@"
 echo "$@" >> "{directory}/gates"
-word=$(cat "{directory}/word")
+word=$(head -n 1 "{directory}/words")
+[ "$(wc -l < "{directory}/words")" -eq 1 ] || sed -i 1d "{directory}/words"
 [ "$word" != bad ] || {{ echo "perfgate: build of x failed" >&2; exit 3; }}
 while [ $# -gt 0 ]; do case $1 in --out) out=$2 ;; esac; shift; done
 mkdir -p "$out"
@@ -41,7 +42,8 @@ def finished_results() -> Path:
 
 
 class StandIn:
-    """`program`, in a directory. Its gates say what `say` was given last: a verdict's word, or `bad` for a failed build."""
+    """`program`, in a directory. Its gates say what `say` was given last, one after the other and the last word for ever:
+    a verdict's word, or `bad` for a failed build."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -51,12 +53,16 @@ class StandIn:
         self.program.chmod(0o755)
         self.say("PASS")
 
-    def say(self, word: str) -> None:
-        (self.directory / "word").write_text(word)
+    def say(self, *words: str) -> None:
+        (self.directory / "words").write_text("".join(f"{word}\n" for word in words))
 
     def be_real(self) -> None:
         """From now on gates load, too."""
-        self.program.write_text(f'#!/bin/sh\nexec {sys.executable} -m perfgate "$@"\n')
+        self.be(f'exec {sys.executable} -m perfgate "$@"')
+
+    def be(self, script: str) -> None:
+        """From now on this program of sh."""
+        self.program.write_text(f"#!/bin/sh\n{script}\n")
 
     def gates(self) -> list[str]:
         """The words of each `perfgate gate` so far."""

@@ -40,11 +40,6 @@ memory_mb = 8192
 """
 
 
-@pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
-    return Certified(tmp_path_factory.mktemp("authority"))
-
-
 @asynccontextmanager
 async def service(certified: Certified, directory: Path, drain: float) -> AsyncIterator[Started]:
     """A process as systemd starts it, with the socket that it is to speak to; its address, once it has said READY."""
