@@ -95,7 +95,7 @@ def test_the_interval_of_today_covers_the_truth_as_often_as_it_says() -> None:
 def _theta_of(values: np.ndarray) -> Theta:
     from perfgate.compete.theta import _theta
 
-    found = _theta(1, SEARCH, "p95", True, values, np.zeros(len(values)), POLICY)
+    found = _theta(1, SEARCH, "p95", True, values[:, None], np.zeros((len(values), 1)), POLICY)
     assert found is not None
     return found
 

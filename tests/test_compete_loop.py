@@ -1,4 +1,4 @@
-"""The loop of a competition on a fleet that is made up: who runs when, what each store gets, and how it ends."""
+"""The loop of a competition in turns of one piece, on a fleet that is made up: who runs when, and what each store gets."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SCENARIO = parse_scenario(
         "operations": {"embedding_search_weight": 1}, "data": {"num_nodes": 1_000, "embedding_dim": 8},
     }
 )  # fmt: skip
-POLICY = CompetePolicy(recall=0.9, min_rounds=4, max_rounds=4, measured_ns=NS_PER_S, warmup_windows=4)
+POLICY = CompetePolicy(recall=0.9, min_rounds=4, max_rounds=4, measured_ns=NS_PER_S, warmup_windows=4, slice_ns=0)
 RECALL = {10: 0.85, 16: 0.88, 32: 0.95, 64: 0.98, 128: 0.99}
 
 

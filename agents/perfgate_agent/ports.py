@@ -69,6 +69,18 @@ def descendants(root: int) -> set[int]:
     return found
 
 
+def stopped_below(root: int) -> set[int]:
+    """Those of `root` and all below it that stand still by a signal (proc(5): state T)."""
+    return {pid for pid in descendants(root) if _state(pid) == "T"}
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 def _listening_inodes(where: int | str) -> set[str]:
     return _unix_inodes(where) if isinstance(where, str) else _tcp_inodes(where)
 

@@ -17,7 +17,7 @@ from perfgate.errors import TargetError
 from perfgate.targets.adapter import Adapter
 from perfgate.targets.model import HostSpec
 from perfgate_agent.ask import ask
-from perfgate_agent.ports import descendants, is_listening, listeners, listening_hosts, listening_ports
+from perfgate_agent.ports import descendants, is_listening, listeners, listening_hosts, listening_ports, stopped_below
 
 POLL_S = 0.02
 PRIORITY = "-5"
@@ -187,6 +187,7 @@ class StoreProcess:
         self.stopping = True
         killed = False
         self._signal(getattr(signal, "SIG" + self.start.spec.stop_signal.removeprefix("SIG")))
+        self._signal_stopped(signal.SIGCONT)  # one that was paused would not see the other signal
         try:
             async with asyncio.timeout(self.start.spec.stop_grace_ns / 1e9):
                 await self._process.wait()
@@ -199,7 +200,14 @@ class StoreProcess:
     def kill(self) -> None:
         """At once, with all its children."""
         self.stopping = True
+        self._signal_stopped(signal.SIGKILL)  # what was paused in a group of its own would stay for ever
         self._signal(signal.SIGKILL)
+
+    def _signal_stopped(self, number: int) -> None:
+        """Whatever of it stands still (perfgate compete pauses stores), also in other groups."""
+        for pid in stopped_below(self.pid) if self._process.returncode is None else ():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):

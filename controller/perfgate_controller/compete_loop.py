@@ -1,12 +1,14 @@
-"""The competition: load each store once, then round after round, every store by itself, until the ratios are known well
-enough."""
+"""The competition: load each store once, then round after round, no two stores running at once, until the ratios are known
+well enough."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import time
+from collections.abc import Callable, Sequence
 
+from perfgate.address import Address
 from perfgate.compete.frontiers import SEARCH, Frontier, frontier_of
 from perfgate.compete.model import Loading, Measurement, Turn
 from perfgate.compete.rotation import rotation
@@ -16,11 +18,14 @@ from perfgate.interval_log import IntervalWriter
 from perfgate.operation import OPERATIONS
 from perfgate.progress import Note, PhaseProgress, Progress
 from perfgate.units import format_duration
+from perfgate_controller.compete_load import CompeteLoad
 from perfgate_controller.compete_request import CompeteRequest
+from perfgate_controller.compete_slices import SlicePlayer
 from perfgate_controller.compete_turn import TurnPlayer
 from perfgate_controller.fleet import Fleet
 from perfgate_controller.installed import told_installed
 from perfgate_controller.phases import Phases
+from perfgate_controller.store_tree import CannotPause, StoreTree
 
 LATER = "run it again; if it comes back, look at the agent's and the store's logs"
 
@@ -28,8 +33,12 @@ LATER = "run it again; if it comes back, look at the agent's and the store's log
 class Competition:
     """`run` returns what was measured, complete or broken off (`Measurement.broken`)."""
 
-    def __init__(self, request: CompeteRequest, fleet: Fleet, progress: Progress) -> None:
+    def __init__(
+        self, request: CompeteRequest, fleet: Fleet, progress: Progress,
+        tree: Callable[[int, str, Address], StoreTree] = StoreTree,
+    ) -> None:  # fmt: skip
         self._request = request
+        self._tree = tree
         self._fleet = fleet
         self._progress = progress
         self._phases = Phases(progress)
@@ -39,6 +48,7 @@ class Competition:
         self._loadings: list[Loading] = []
         self._rate_values: tuple[int, ...] = ()
         self._other: list[float] = []
+        self._slices: SlicePlayer | None = None
 
     async def run(self) -> Measurement:
         """Raises FleetError where the agent was lost before anything was measured."""
@@ -46,7 +56,7 @@ class Competition:
         with IntervalWriter(self._request.directory / "intervals.jsonl") as log:
             try:
                 await self._prepare()
-                await self._rounds(TurnPlayer(self._request, self._fleet, log, self._progress))
+                await self._rounds(CompeteLoad(self._request, self._fleet, log, self._progress))
             except TargetError as error:
                 broken = ("store_failed", str(error), LATER)
             except PerfgateError as error:
@@ -78,16 +88,16 @@ class Competition:
                 self._loadings.append(Loading(number, done.memories, done.bytes, done.start_ns, done.load_ns, value))
                 self._progress.handle(Note(f"{contender.store.label}: {told_installed(done)}"))
 
-    async def _rounds(self, player: TurnPlayer) -> None:
+    async def _rounds(self, load: CompeteLoad) -> None:
         request, policy = self._request, self._request.policy
         orders = rotation(len(request.contenders), policy.max_rounds, request.seed)
-        self._other = player.other
+        turns = TurnPlayer(request, self._fleet, load)
+        self._slices = self._alternating(load)
         with self._phases.phase("measure", f"{policy.min_rounds} to {policy.max_rounds} rounds"):
             began_ns = time.monotonic_ns()
             for number, order in enumerate(orders):
-                for place, store in enumerate(order):
-                    self._turns.append(await player.play(number, store, place, self._rate_value(number, store)))
-                    self._say(self._turns[-1])
+                await self._round(number, order, turns)
+                self._other = (self._slices or turns).other
                 if number == 0 and request.rates:
                     self._rate_values = tuple(self._at_recall(one) for one in range(len(request.contenders)))
                 if number + 1 >= policy.min_rounds and self._enough():
@@ -96,11 +106,43 @@ class Competition:
                     self._progress.handle(Note("no further round fits into the time limit"))
                     return
 
-    def _rate_value(self, round_number: int, store: int) -> int | None:
+    def _alternating(self, load: CompeteLoad) -> SlicePlayer | None:
+        """Slices, unless they are not wanted, or a store needs a process for each value: those take turns."""
+        request = self._request
+        if not request.policy.slice_ns:
+            return None
+        if labels := [one.store.label for one in request.contenders if one.anew]:
+            self._in_turns(f"{', '.join(labels)}: a process for each value")
+            return None
+        return SlicePlayer(request, self._fleet, load, self._tree)
+
+    def _in_turns(self, why: str) -> None:
+        self._progress.handle(Note(f"stores take turns of one piece, which noise disturbs more: {why}"))
+
+    async def _round(self, number: int, order: Sequence[int], turns: TurnPlayer) -> None:
+        """Whether stores can be paused shows in the first round; all rounds are measured in the same way."""
+        if self._slices is not None:
+            values = self._rate_values if self._searching(number) else ()
+            try:
+                played = await self._slices.play(number, order, values)
+            except CannotPause as error:
+                if number:
+                    raise
+                self._in_turns(str(error))
+                self._slices = None
+            else:
+                self._turns += played
+                for turn in played:
+                    self._say(turn)
+                return
+        for place, store in enumerate(order):
+            value = self._rate_values[store] if self._searching(number) else None
+            self._turns.append(await turns.play(number, store, place, value))
+            self._say(self._turns[-1])
+
+    def _searching(self, number: int) -> bool:
         """Throughput is searched from the second round on: the first one says at which value the recall is reached."""
-        if self._rate_values and round_number <= self._request.policy.rate_rounds:
-            return self._rate_values[store]
-        return None
+        return bool(self._rate_values) and number <= self._request.policy.rate_rounds
 
     def _at_recall(self, store: int) -> int:
         """The value that comes nearest to the wanted recall without missing it, or the best one there is."""
@@ -148,7 +190,7 @@ class Competition:
             recall = f" at {part.found / part.expected:.3f}" if part.expected else ""
             parts.append(f"{value}{policy.primary} {format_duration(part.quantile(policy.primary))}{recall}")
         rate = f"; {turn.rate:,.0f}/s within the limit" if turn.rate else ""
-        cold = "" if turn.warm else "; not stable"
+        cold = ("" if turn.warm else "; not stable") + (f"; {turn.dropped} slices dropped" if turn.dropped else "")
         self._progress.handle(Note(f"round {turn.round + 1}, {store.label}: {', '.join(parts)}{rate}{cold}"))
 
     def _measured(self, broken: tuple[str, str, str] | None) -> Measurement:
@@ -160,4 +202,5 @@ class Competition:
             duration_ns=time.monotonic_ns() - self._began_ns, environment=self._fleet.environment, broken=broken,
             rate_value=self._rate_values, other_work=sum(self._other) / len(self._other) if self._other else None,
             truth_fault=request.truth_fault, phases=self._phases.taken,
+            slice_ns=self._slices.slice_ns if self._slices else 0,
         )  # fmt: skip

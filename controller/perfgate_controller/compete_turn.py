@@ -1,53 +1,30 @@
-"""A store's turn in a round: a fresh process, warmed up, measured at each value of its search parameter, and ended."""
+"""A store's turn in a round, in one piece: a fresh process, warmed up, measured at each value of its search parameter, and
+ended. For stores that cannot be paused; the others alternate in slices (compete_slices.py)."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from perfgate.address import Address
-from perfgate.capacity_search import Trial, found, next_rung
 from perfgate.compete.contender import Contender
-from perfgate.compete.model import FAILING, SATURATED, OperationReading, Reading, Turn
+from perfgate.compete.model import Turn
 from perfgate.compete.rotation import shuffled
 from perfgate.errors import FleetError, TargetError
-from perfgate.gate.capacity import fell_behind
-from perfgate.gate.generator import cut_reason, run_problems
-from perfgate.histogram import Histogram
-from perfgate.interval import Interval, OperationInterval
-from perfgate.interval_log import IntervalWriter
-from perfgate.progress import Progress
-from perfgate.scenario.model import Scenario
-from perfgate.segment import Arm, Segment, SegmentKind
-from perfgate.targets.model import Target
-from perfgate_controller.collect import Collector
+from perfgate_controller.compete_load import CompeteLoad
 from perfgate_controller.compete_request import CompeteRequest
 from perfgate_controller.compete_watch import watching
 from perfgate_controller.fleet import Fleet
-from perfgate_controller.gate_loop import check_counts
-from perfgate_controller.link import LoadResult, Running
-from perfgate_controller.ticker import ticking
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What came back of one load. fault, blame: as of Reading."""
-
-    interval: Interval
-    fault: str
-    blame: bool
+from perfgate_controller.link import Running
 
 
 class TurnPlayer:
     """Plays one turn after the other; nothing of a store is left when `play` returns."""
 
-    def __init__(self, request: CompeteRequest, fleet: Fleet, log: IntervalWriter, progress: Progress) -> None:
+    def __init__(self, request: CompeteRequest, fleet: Fleet, load: CompeteLoad) -> None:
         self._request = request
         self._fleet = fleet
-        self._log = log
-        self._progress = progress
-        self._turns = self._segments = self._trials = 0
+        self._load = load
         self._running = 0
         self.other: list[float] = []
 
@@ -55,8 +32,7 @@ class TurnPlayer:
         """rate_value: the value at which throughput is searched after the latencies; None: it is not. Raises TargetError for
         a store that does not start, or ends, or serves other data; FleetError when the agent is lost."""
         contender = self._request.contenders[store]
-        self._turns += 1
-        self._segments = 0
+        self._load.begin()
         order = shuffled(len(contender.targets), self._request.seed, round_number, store)
         if not contender.anew:
             return await self._serve(round_number, store, place, order, rate_value)
@@ -70,16 +46,21 @@ class TurnPlayer:
         self, round_number: int, store: int, place: int, order: Sequence[int], rate_value: int | None, slot: int = 0
     ) -> Turn:
         """One process, at these values of its search parameter."""
-        contender, policy = self._request.contenders[store], self._request.policy
+        contender, policy, load = self._request.contenders[store], self._request.policy, self._load
+        start_ns, length_ns = self._round_start(round_number), policy.settle_ns + policy.measured_ns
         async with self._process(contender, order[0]) as running, watching(running.pid) as watch:
-            windows, warm = await self._warm_up(contender.targets[order[0]], running.address, round_number)
+            windows, warm = await load.warm_up(contender.targets[order[0]], running.address, start_ns)
             readings = []
             for step, value in enumerate(order):
-                heard = await self._measure(contender.targets[value], running.address, round_number, slot + step)
-                readings.append(_reading(value, heard))
+                begin_ns = start_ns + policy.warmup_most_ns + (slot + step) * length_ns
+                heard = await load.play(
+                    self._request.scenario, contender.targets[value], running.address, begin_ns, policy.settle_ns,
+                    policy.measured_ns,
+                )  # fmt: skip
+                readings.append(load.reading(value, [heard]))
             rate = None
             if rate_value is not None and rate_value in order:
-                rate = await self._rate(contender.targets[rate_value], running.address)
+                rate = await load.rate(contender.targets[rate_value], running.address)
         if watch.other is not None:
             self.other.append(watch.other)
         return Turn(
@@ -108,107 +89,11 @@ class TurnPlayer:
         if died:
             raise TargetError(f"{contender.store.label} ended in the middle of its turn with {died[0]}")
 
-    async def _warm_up(self, target: Target, address: Address, round_number: int) -> tuple[int, bool]:
-        """(windows played, whether the last two had about the same median)."""
-        policy, before = self._request.policy, 0.0
-        for window in range(policy.warmup_windows):
-            start = self._round_start(round_number) + window * policy.warmup_ns
-            heard = await self._play(self._request.scenario, target, address, start, 0, policy.warmup_ns)
-            now = _median(heard.interval)
-            if before and abs(now - before) <= policy.stable * min(now, before):
-                return window + 1, True
-            before = now
-        return policy.warmup_windows, False
-
-    async def _measure(self, target: Target, address: Address, round_number: int, slot: int) -> Heard:
-        policy = self._request.policy
-        length = policy.settle_ns + policy.measured_ns
-        start = self._round_start(round_number) + policy.warmup_most_ns + slot * length
-        return await self._play(self._request.scenario, target, address, start, policy.settle_ns, policy.measured_ns)
-
     def _round_start(self, round_number: int) -> int:
         """Where its windows of the plan begin: the same ones for every store."""
         policy = self._request.policy
         most = max(len(one.targets) for one in self._request.contenders)
         return round_number * (policy.warmup_most_ns + most * (policy.settle_ns + policy.measured_ns))
-
-    async def _rate(self, target: Target, address: Address) -> float | None:
-        """The highest rate held within the p99 limit; None where not even the lowest is."""
-        search, policy = self._request.rates, self._request.policy
-        assert search is not None
-        trials: list[Trial] = []
-        while (rung := next_rung(trials, search.ladder)) is not None:
-            self._trials += 1
-            start = search.window_ns(rung, self._trials, policy.settle_ns + policy.trial_ns)
-            heard = await self._play(search.scenario, target, address, start, policy.settle_ns, policy.trial_ns)
-            trials.append(Trial(rung, not heard.fault and _within(heard.interval, policy.p99_limit_ns)))
-        best = found(trials, search.ladder).rung
-        return None if best is None else search.ladder.rate(best)
-
-    async def _play(
-        self, scenario: Scenario, target: Target, address: Address, start_ns: int, settle_ns: int, measured_ns: int
-    ) -> Heard:
-        """One load; what is measured of it."""
-        first, request = self._segments, self._request
-        self._segments += 2
-        segments = [
-            Segment(first, Arm.BASE, SegmentKind.WARMUP, -1, start_ns, start_ns + settle_ns, 0),
-            Segment(
-                first + 1, Arm.BASE, SegmentKind.MEASURED, -1, start_ns + settle_ns, start_ns + settle_ns + measured_ns,
-                settle_ns,
-            ),
-        ][0 if settle_ns else 1 :]  # fmt: skip
-        number = self._turns
-        collector = Collector(segments, lambda interval: self._log.append(number, interval))
-        self._fleet.on_interval(collector.take)
-        async with ticking(collector, self._progress, settle_ns + measured_ns):
-            results = await self._fleet.load(scenario, request.seed, target, {Arm.BASE: address}, segments)
-        check_counts(results)
-        return self._heard(collector, segments, results)
-
-    def _heard(self, collector: Collector, segments: list[Segment], results: list[LoadResult]) -> Heard:
-        reports = [report for result in results for report in result.reports]
-        interval = collector.segment(segments[-1].number)
-        if any(report.lost for report in reports):
-            raise TargetError("the store stopped taking connections in the middle of its turn")
-        workers = collector.workers(reports)
-        parts = [collector.segment(segment.number) for segment in segments]
-        if any(report.saturated for report in reports) or fell_behind(interval):
-            own = cut_reason(parts, workers, self._request.generator)
-            return Heard(interval, own.text, False) if own else Heard(interval, SATURATED, True)
-        if problems := run_problems(workers, interval, self._request.generator):
-            return Heard(interval, problems[0].text, False)
-        if interval.failures > self._request.policy.max_failed * max(1, interval.total):
-            return Heard(interval, FAILING, True)
-        return Heard(interval, "", False)
-
-
-def _reading(value: int, heard: Heard) -> Reading:
-    operations = {name: _operation(part) for name, part in heard.interval.operations.items()}
-    example = next(iter(heard.interval.examples), "") if heard.fault == FAILING else ""
-    fault = (
-        f"{FAILING}: {heard.interval.failures} of {heard.interval.total} requests ({example})"
-        if example
-        else heard.fault
-    )
-    return Reading(value, operations, fault, heard.blame, example)
-
-
-def _operation(part: OperationInterval) -> OperationReading:
-    p50, p95, p99 = part.response.quantiles((0.5, 0.95, 0.99)).tolist() if part.response.total else (0.0, 0.0, 0.0)
-    return OperationReading(part.completed, part.failures, p50, p95, p99, part.found, part.expected, part.recalls)
-
-
-def _median(interval: Interval) -> float:
-    """Of all operations together, ns; 0 where nothing was answered."""
-    whole = Histogram.merge([part.response for part in interval.operations.values()] or [Histogram.empty()])
-    return whole.quantile(0.5) if whole.total else 0.0
-
-
-def _within(interval: Interval, limit_ns: int) -> bool:
-    """Every operation's p99."""
-    parts = [part.response for part in interval.operations.values()]
-    return bool(parts) and all(part.total > 0 and part.quantile(0.99) <= limit_ns for part in parts)
 
 
 def _joined(turns: Sequence[Turn]) -> Turn:

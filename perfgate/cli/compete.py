@@ -21,8 +21,9 @@ EXAMPLE = """examples:
 
 The first target is ours. FILE:VARIANT takes another variant than `default`. Each file needs [about] with durability and a
 version; [search] names the option that trades recall for time and its values: latencies are compared at equal recall, on each
-store's frontier. Every store is measured alone, in fresh processes, in random rotation, with the same data, arrivals and
-queries, for as many rounds as the ratios ask for.
+store's frontier. In each round every store has a fresh process, all but one of them paused; they are measured in short slices
+that alternate, so that noise of this host meets them alike, with the same data, arrivals and queries, for as many rounds as the
+ratios ask for. Where a store cannot be paused (a container), each has its turn in one piece.
 
 Who is faster today is said in any case. Whether we lost more than the margin is said once four sessions are stored: BLOCK when
 we did, with confidence. Another version of a competitor begins a new series. docs/compete.md has the rules.
@@ -56,6 +57,12 @@ def add_parser(subparsers: Subparsers) -> None:
         help="how well ratios are to be known (default: 0.03)",
     )
     add("--measured", default=None, metavar="TIME", help="of each value, store and round (default: 3s)")
+    add(
+        "--slice",
+        default=None,
+        metavar="TIME",
+        help="stores alternate in slices of it, all others paused; 0: one after the other in one piece (default: 500ms)",
+    )
     add("--warmup", default=None, metavar="TIME", help="at most, until a store is stable (default: 10s)")
     add(
         "--p99-limit",
@@ -118,6 +125,7 @@ def make_policy(arguments: argparse.Namespace) -> CompetePolicy:
     base = CompetePolicy()
     asked: dict[str, Any] = {name: getattr(arguments, name) for name in ("recall", "primary", "margin", "precision")}
     asked["measured_ns"] = parse_time(arguments.measured, "--measured")
+    asked["slice_ns"] = parse_time(arguments.slice, "--slice")
     asked["p99_limit_ns"] = parse_time(arguments.p99_limit, "--p99-limit")
     if (warmup_ns := parse_time(arguments.warmup, "--warmup")) is not None:
         asked["warmup_windows"] = max(2, -(-warmup_ns // base.warmup_ns))

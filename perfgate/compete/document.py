@@ -297,14 +297,20 @@ def _facts(facts: Facts, measured: Measurement, policy: CompetePolicy) -> Iterat
             "process each turn"
         ),
     )
-    yield (
-        "each turn",
-        (
-            f"warm-up until stable, at most {format_duration(policy.warmup_most_ns)}; each value "
-            f"{format_duration(policy.measured_ns)} after {format_duration(policy.settle_ns)} to settle"
-        ),
-    )
+    yield "each turn", _how(measured, policy)
     yield "took", ", ".join(f"{name} {format_duration(duration)}" for name, duration in measured.phases)
+
+
+def _how(measured: Measurement, policy: CompetePolicy) -> str:
+    most, measured_for = format_duration(policy.warmup_most_ns), format_duration(policy.measured_ns)
+    warm = f"warm-up until stable, at most {most}; each value {measured_for}"
+    if not measured.slice_ns:
+        return f"{warm} after {format_duration(policy.settle_ns)} to settle"
+    slices, dropped = (sum(getattr(turn, name) for turn in measured.turns) for name in ("slices", "dropped"))
+    return (
+        f"{warm} in slices of {format_duration(measured.slice_ns)} after {format_duration(policy.slice_settle_ns)} to settle, "
+        f"store by store; {format_count(dropped)} of {format_count(slices)} slices dropped, in which the generator was late"
+    )
 
 
 def _short(version: str, most: int = 24) -> str:

@@ -45,10 +45,7 @@ def _rules(measured: Measurement, policy: CompetePolicy) -> Iterator[Rule]:
         "every store got the same windows of the plan in each round, over as many connections", _same_connections(measured),
         "run it again; please report this",
     )  # fmt: skip
-    yield Rule(
-        "alone", "no store runs while another is measured",
-        "each turn was one fresh process, started after the one before had ended" + _other_work(measured), True,
-    )  # fmt: skip
+    yield _alone(measured)
     yield _cpus(measured)
     yield _memory(measured, policy)
     yield _loading(measured)
@@ -66,6 +63,19 @@ def _truth(measured: Measurement) -> Rule:
 
 def _same_connections(measured: Measurement) -> bool:
     return len({turn.connections for turn in measured.turns}) <= 1
+
+
+def _alone(measured: Measurement) -> Rule:
+    name = "no store runs while another is measured"
+    if not measured.slice_ns:
+        text = "each turn was one fresh process, started after the one before had ended"
+        return Rule("alone", name, text + _other_work(measured), True)
+    ran = sorted({measured.stores[turn.store].label for turn in measured.turns if not turn.alone})
+    if ran:
+        text = f"while {', '.join(ran)} was measured, another one was not stopped, or used processor time"
+        return Rule("alone", name, text, False, "find what lets a stopped store go on, or measure in turns (--slice 0)")
+    text = "whenever one was measured, all processes of the others were stopped and used no processor time"
+    return Rule("alone", name, text + _other_work(measured), True)
 
 
 def _other_work(measured: Measurement) -> str:

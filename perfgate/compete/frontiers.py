@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from perfgate.compete.model import SATURATED, Measurement, Turn
 from perfgate.compete.policy import STATISTICS, CompetePolicy
 from perfgate.interval import RECALL_STEPS
 from perfgate.operation import Operation
-from perfgate.stats.frontier import Bracket, at_recall, bracket, undominated
+from perfgate.stats.frontier import Bracket, along, bracket, recall_shift, undominated
 
 SEARCH = Operation.EMBEDDING_SEARCH
 Floats = NDArray[np.float64]
@@ -31,7 +32,8 @@ class RecallSpread:
 @dataclass(frozen=True, slots=True)
 class Frontier:
     """A store at all values of its search parameter. levels: operation -> float64 (statistics, rounds, values), log ns, NaN
-    where a reading is missing or says nothing. recalls: float64 (rounds, values). pooled: float64 (values,), over all
+    where a reading is missing or says nothing. groups: the same of each group of slices, float64 (statistics, rounds, values,
+    groups). recalls: float64 (rounds, values). pooled: float64 (values,), over all
     rounds. spread: of each value, None where nothing was checked. kept: the values on the frontier, by rising recall.
     faults: why a value is not used at all; empty for the others. at: where the wanted recall lies, None where it is not
     reached."""
@@ -43,15 +45,31 @@ class Frontier:
     kept: tuple[int, ...]
     faults: tuple[str, ...]
     at: Bracket | None
+    groups: dict[Operation, Floats]
+
+    def slices(self, operation: Operation, statistic: str) -> Floats:
+        """What each group of slices says of the log latency at the wanted recall: float64 (rounds, groups), NaN where nothing.
+        Group by group it may be held against another store's: they lie next to each other in time. Of a round in one piece
+        it is `rounds`, as the only group."""
+        table = self.groups[operation][STATISTICS.index(statistic)]
+        if self.at is None:
+            return np.full((table.shape[0], table.shape[2]), np.nan)
+        placed = np.column_stack([along(table[:, :, group], self.at) for group in range(table.shape[2])])
+        return np.asarray(placed - self._shift(operation, statistic)[:, None])
+
+    def _shift(self, operation: Operation, statistic: str) -> Floats:
+        """What a round's recalls are to blame for."""
+        table = self.levels[operation][STATISTICS.index(statistic)]
+        if self.at is None or operation is not SEARCH or not np.isfinite(self.pooled[self.at.low]):
+            return np.zeros(len(table))
+        return recall_shift(table, self.recalls, self.pooled, self.at)
 
     def rounds(self, operation: Operation, statistic: str) -> Floats:
         """What each round says of the operation's log latency at the wanted recall: float64 (rounds,)."""
         table = self.levels[operation][STATISTICS.index(statistic)]
         if self.at is None:
             return np.full(len(table), np.nan)
-        if operation is SEARCH and np.isfinite(self.pooled[self.at.low]):
-            return at_recall(table, self.recalls, self.pooled, self.at)
-        return np.asarray((1 - self.at.weight) * table[:, self.at.low] + self.at.weight * table[:, self.at.high])
+        return np.asarray(along(table, self.at) - self._shift(operation, statistic))
 
     def latency(self, operation: Operation, statistic: str) -> Floats:
         """Of each value, ns, the geometric mean over rounds: float64 (values,)."""
@@ -63,6 +81,7 @@ def frontier_of(measured: Measurement, store: int, policy: CompetePolicy) -> Fro
     turns = sorted((turn for turn in measured.turns if turn.store == store), key=lambda turn: turn.round)
     count = len(measured.stores[store].values)
     levels = {one: np.full((len(STATISTICS), len(turns), count), np.nan) for one in measured.operations}
+    groups = {one: _groups(turns, one, count) for one in measured.operations}
     recalls = np.full((len(turns), count), np.nan)
     checked = np.zeros((count, RECALL_STEPS + 1), dtype=np.int64)
     found, expected = np.zeros(count), np.zeros(count)
@@ -85,12 +104,29 @@ def frontier_of(measured: Measurement, store: int, policy: CompetePolicy) -> Fro
     with np.errstate(invalid="ignore", divide="ignore"):
         pooled = found / expected
     faults = tuple(_fault(turns, value) for value in range(count))
-    return _placed(measured, policy, levels, recalls, pooled, checked, faults)
+    return _placed(measured, policy, levels, groups, recalls, pooled, checked, faults)
+
+
+def _groups(turns: Sequence[Turn], operation: Operation, count: int) -> Floats:
+    """float64 (statistics, rounds, values, groups), log ns."""
+    parts = {
+        (row, reading.value): reading.operations[operation]
+        for row, turn in enumerate(turns)
+        for reading in turn.readings
+        if reading.usable and operation in reading.operations and reading.operations[operation].completed
+    }
+    width = max((len(part.groups) for part in parts.values()), default=0)
+    table = np.full((len(STATISTICS), len(turns), count, max(1, width)), np.nan)
+    for (row, value), part in parts.items():
+        for number, group in enumerate(part.groups or ((part.p50, part.p95, part.p99),)):
+            if group is not None:
+                table[:, row, value, number] = np.log(np.maximum(1.0, group))
+    return table
 
 
 def _placed(
-    measured: Measurement, policy: CompetePolicy, levels: dict[Operation, Floats], recalls: Floats, pooled: Floats,
-    checked: NDArray[np.int64], faults: tuple[str, ...],
+    measured: Measurement, policy: CompetePolicy, levels: dict[Operation, Floats], groups: dict[Operation, Floats],
+    recalls: Floats, pooled: Floats, checked: NDArray[np.int64], faults: tuple[str, ...],
 ) -> Frontier:  # fmt: skip
     spread = tuple(_spread(float(mean), counts) for mean, counts in zip(pooled, checked, strict=True))
     left_out = np.array([bool(fault) for fault in faults])
@@ -100,7 +136,7 @@ def _placed(
     else:
         kept = [value for value in range(len(faults)) if not faults[value]][:1]
         at = Bracket(kept[0], kept[0], 0.0) if kept else None
-    return Frontier(levels, recalls, pooled, spread, tuple(kept), faults, at)
+    return Frontier(levels, recalls, pooled, spread, tuple(kept), faults, at, groups)
 
 
 def _fault(turns: list[Turn], value: int) -> str:

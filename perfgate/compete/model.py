@@ -34,7 +34,8 @@ class Store:
 @dataclass(frozen=True, slots=True)
 class OperationReading:
     """Response times in ns of what was answered, and how much of that was checked and right; recalls as of
-    perfgate.interval.OperationInterval."""
+    perfgate.interval.OperationInterval. groups: (p50, p95, p99) of each group of neighbouring slices, the same groups for
+    every store of a round, None for one that was dropped; empty where it was measured in one piece."""
 
     completed: int
     failed: int
@@ -44,6 +45,7 @@ class OperationReading:
     found: int = 0
     expected: int = 0
     recalls: tuple[int, ...] = ()
+    groups: tuple[tuple[float, float, float] | None, ...] = ()
 
     def quantile(self, name: str) -> float:
         return float(getattr(self, name))
@@ -68,7 +70,8 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A store's part of a round: one fresh process, alone on the host. place: its place in the round's order. peak_bytes: the
-    most that its processes held resident, where that can be seen. rate: requests/s held within the p99 limit."""
+    most that its processes held resident, where that can be seen. rate: requests/s held within the p99 limit. alone: whether all
+    other stores stood still in each of its slices; None where none was there. dropped: slices that the generator spoilt."""
 
     round: int
     store: int
@@ -81,6 +84,9 @@ class Turn:
     peak_bytes: int | None = None
     rate: float | None = None
     connections: int = 0
+    alone: bool | None = None
+    slices: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,8 @@ class Loading:
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Everything that a competition measured. broken: why it ended before its time, as (code, text, remedy). other_work:
-    share of one processor that other processes than perfgate's used while stores were measured."""
+    share of one processor that other processes than perfgate's used while stores were measured. slice_ns: of slices that
+    alternate; 0: each store had its turn in one piece."""
 
     stores: tuple[Store, ...]
     operations: tuple[Operation, ...]
@@ -113,6 +120,7 @@ class Measurement:
     other_work: float | None = None
     truth_fault: str = ""
     phases: tuple[tuple[str, int], ...] = field(default=())
+    slice_ns: int = 0
 
     @property
     def rounds(self) -> int:

@@ -26,6 +26,10 @@ class CompetePolicy:
     precision: float = 0.03  # rounds go on until each judged ratio is known so well (half of its 90 % interval)
     trim: float = 0.20  # of the rounds at each end: a burst on the host hits one store of a round
     measured_ns: int = 3_000_000_000  # a value of the search parameter, store and round
+    slice_ns: int = 500_000_000  # of which a value's measurement is made up, store by store in turn; 0: in one piece
+    slice_settle_ns: int = 100_000_000  # discarded of each: what a paused store had put off
+    slice_trim: float = 0.30  # of the couples of slices at each end, as the gate does: bursts hit single slices
+    group_requests: int = 60  # neighbouring slices are read together until they hold so many: a p95 is one of three
     settle_ns: int = 300_000_000  # discarded before each value: pools, caches, the load taking hold
     warmup_ns: int = 1_000_000_000  # a window of warm-up
     warmup_windows: int = 10  # at most
@@ -64,6 +68,8 @@ def check_policy(policy: CompetePolicy) -> None:
         raise InputError(
             f"sessions = {policy.least_sessions} to {policy.most_sessions}: at least 2, and the most not fewer than the least"
         )
+    if 0 < policy.slice_ns < 100_000_000:
+        raise InputError("slice = less than 100 ms: a quantile needs requests; 0 measures stores in turns of one piece")
     for field in fields(policy):
         if field.name.endswith("_ns") and getattr(policy, field.name) < 0:
             raise InputError(f"{field.name} = {getattr(policy, field.name)}: give a time that is not negative")

@@ -34,6 +34,7 @@ def result_json(
         "started_wall_ns": measured.started_wall_ns,
         "duration_ns": measured.duration_ns,
         "rounds": measured.rounds,
+        "slice_ns": measured.slice_ns,
         "stores": [{**dataclasses.asdict(one), "values": list(one.values)} for one in measured.stores],
         "standings": [
             _standing(measured, one, key) for one, key in zip(outcome.standings, series, strict=True)
@@ -103,18 +104,22 @@ def _turn(turn: Turn) -> dict[str, Any]:
     return {
         "round": turn.round, "store": turn.store, "place": turn.place, "start_ns": turn.start_ns,
         "warmup_ns": turn.warmup_ns, "warm": turn.warm, "cpus": list(turn.cpus), "peak_bytes": turn.peak_bytes,
-        "rate": turn.rate,
+        "rate": turn.rate, "alone": turn.alone, "slices": turn.slices, "dropped": turn.dropped,
         "readings": [
             {
                 "value": reading.value, "fault": reading.fault, "blame": reading.blame,
                 "operations": {
-                    name.value: {**dataclasses.asdict(part), "recalls": list(part.recalls)}
+                    name.value: {**dataclasses.asdict(part), "recalls": list(part.recalls), "groups": _plain_groups(part.groups)}
                     for name, part in reading.operations.items()
                 },
             }
             for reading in turn.readings
         ],
     }  # fmt: skip
+
+
+def _plain_groups(groups: Sequence[tuple[float, float, float] | None]) -> list[list[float] | None]:
+    return [None if one is None else list(one) for one in groups]
 
 
 def _number(value: float) -> float | None:

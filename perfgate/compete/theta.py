@@ -14,7 +14,7 @@ from perfgate.compete.model import Measurement
 from perfgate.compete.policy import STATISTICS, CompetePolicy
 from perfgate.operation import Operation
 from perfgate.stats.student import reach
-from perfgate.stats.trimmed import Estimate, trimmed_estimate, trimmed_mean
+from perfgate.stats.trimmed import Estimate, trimmed_estimate, trimmed_mean, trimmed_means
 
 OURS = 0
 THROUGHPUT = "throughput"
@@ -69,10 +69,10 @@ def thetas(measured: Measurement, frontiers: Sequence[Frontier], policy: Compete
     for competitor in range(1, len(measured.stores)):
         for operation in measured.operations:
             for statistic in STATISTICS:
-                ours, theirs = (frontiers[one].rounds(operation, statistic) for one in (OURS, competitor))
+                ours, theirs = (frontiers[one].slices(operation, statistic) for one in (OURS, competitor))
                 judged = statistic == policy.primary
                 found.append(_theta(competitor, operation, statistic, judged, ours, theirs, policy))
-        ours, theirs = (_rates(measured, one) for one in (OURS, competitor))
+        ours, theirs = (_rates(measured, one)[:, None] for one in (OURS, competitor))
         found.append(_theta(competitor, None, THROUGHPUT, True, -ours, -theirs, policy))
     return [theta for theta in found if theta is not None]
 
@@ -104,9 +104,11 @@ def _theta(
     competitor: int, operation: Operation | None, statistic: str, judged: bool, ours: Floats, theirs: Floats,
     policy: CompetePolicy,
 ) -> Theta | None:  # fmt: skip
-    rounds = min(len(ours), len(theirs))
-    ours, theirs = ours[:rounds], theirs[:rounds]
-    ratio = ours - theirs
+    """ours, theirs: float64 (rounds, groups of slices). A round's ratio is the trimmed mean over its groups."""
+    rounds, groups = (min(one.shape[axis] for one in (ours, theirs)) for axis in (0, 1))
+    ours, theirs = ours[:rounds, :groups], theirs[:rounds, :groups]
+    ratio = trimmed_means(ours - theirs, policy.slice_trim)
+    ours, theirs = (trimmed_means(one, policy.slice_trim) for one in (ours, theirs))
     there = np.isfinite(ratio)
     if there.sum() < LEAST_ROUNDS:
         return None

@@ -74,8 +74,21 @@ def at_recall(levels: Floats, recalls: Floats, pooled: Floats, at: Bracket) -> F
     point), so that the spread over rounds holds the error of the recalls as well as that of the latencies; what a round's
     recalls move is bounded by the step between the two values, since a step in recall of nearly nothing says nothing.
     """
+    return np.asarray(along(levels, at) - recall_shift(levels, recalls, pooled, at), dtype=np.float64)
+
+
+def along(levels: Floats, at: Bracket) -> Floats:
+    """Log latencies at the bracket's place, float64 (rows,). levels: float64 (rows, values)."""
     if at.low == at.high:
         return np.asarray(levels[:, at.low], dtype=np.float64)
+    return np.asarray((1 - at.weight) * levels[:, at.low] + at.weight * levels[:, at.high], dtype=np.float64)
+
+
+def recall_shift(levels: Floats, recalls: Floats, pooled: Floats, at: Bracket) -> Floats:
+    """How much of each round's log latency is owed to its recalls being others than the pooled ones, float64 (rounds,); see
+    `at_recall`."""
+    if at.low == at.high:
+        return np.zeros(len(levels))
     low, high = levels[:, at.low], levels[:, at.high]
     gap = pooled[at.high] - pooled[at.low]
     both = np.isfinite(low) & np.isfinite(high)
@@ -83,8 +96,7 @@ def at_recall(levels: Floats, recalls: Floats, pooled: Floats, at: Bracket) -> F
     moved = (1 - at.weight) * (recalls[:, at.low] - pooled[at.low]) + at.weight * (
         recalls[:, at.high] - pooled[at.high]
     )
-    shift = np.clip(moved / gap, -1.0, 1.0) * rise
-    return np.asarray((1 - at.weight) * low + at.weight * high - shift, dtype=np.float64)
+    return np.asarray(np.clip(moved / gap, -1.0, 1.0) * rise, dtype=np.float64)
 
 
 def between(values: Floats, at: Bracket) -> float:
