@@ -209,3 +209,22 @@ def test_the_store_stays_within_its_bounds_and_keeps_what_is_in_use(tmp_path: Pa
     store.keep("k4", {"f": file}, {})
     assert [bool(store.find(f"k{number}")) for number in range(5)] == [False, False, False, True, True]
     assert not [path.name for path in (tmp_path / "builds").iterdir() if path.name.startswith(".")]
+
+
+async def test_who_waits_for_another_build_is_told_and_can_be_stopped(tmp_path: Path) -> None:
+    first, second = BuildStore(tmp_path), BuildStore(tmp_path)
+    waiting = asyncio.Event()
+
+    async def wait() -> None:
+        async with second.only_one("repository", waiting.set):
+            raise AssertionError("the first one has it")
+
+    async with first.only_one("repository", waiting.set):
+        assert not waiting.is_set(), "nobody was before the first one"
+        task = asyncio.ensure_future(wait())
+        await waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with second.only_one("repository", lambda: pytest.fail("nobody has it any more")):
+        pass

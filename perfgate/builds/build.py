@@ -65,8 +65,7 @@ class Builder:
             return self._done(commit, kept, began, cached=True)
         place_name = hashlib.sha256(str(self._repository.path).encode()).hexdigest()[:16]
         place = self._store.directory / "worktrees" / place_name
-        told("waiting for another build")
-        with self._store.only_one(place_name):
+        async with self._store.only_one(place_name, lambda: told("waiting for another build")):
             if (kept := self._store.find(key)) is not None:
                 return self._done(commit, kept, began, cached=True)
             with self._repository.worktree(commit, place) as source:

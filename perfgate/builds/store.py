@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from perfgate.errors import InputError
 
@@ -20,6 +21,7 @@ MOST_BYTES = 10 * 1024**3
 IN_USE_S = 24 * 3600.0
 """What was used within a day is never removed: a gate may be running from it."""
 ABOUT = "build.json"
+POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,17 @@ class BuildStore:
             raise InputError(f"{self.directory / key}: is damaged; remove it")
         return found
 
-    @contextlib.contextmanager
-    def only_one(self, name: str) -> Iterator[None]:
-        """Held by one process at a time; let go however it ends."""
+    @contextlib.asynccontextmanager
+    async def only_one(self, name: str, waits: Callable[[], None]) -> AsyncIterator[None]:
+        """Held by one process at a time; let go however it ends. waits: called once, where another one has it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            told = False
+            while not _taken(lock):
+                if not told:
+                    waits()
+                    told = True
+                await asyncio.sleep(POLL_S)  # waiting in the kernel would leave Ctrl-C unheard
             yield
 
     def _prune(self, newest: str) -> None:
@@ -94,6 +101,14 @@ class BuildStore:
         for about in self.directory.glob(f"[!.]*/{ABOUT}"):
             with contextlib.suppress(OSError):
                 yield about.stat().st_mtime, about.parent
+
+
+def _taken(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _size(place: Path) -> int:
