@@ -15,13 +15,17 @@ def seconds_to_ns(seconds: float) -> int:
 
 
 def format_duration(ns: float) -> str:
-    """A duration in ns with three significant digits and the unit a reader expects: `830 µs`, `1.24 ms`, `3 min 20 s`."""
+    """A duration in ns with three significant digits and the unit a reader expects: `830 µs`, `1.24 ms`, `3 min 20 s`,
+    `2 h 5 min`."""
     if ns != ns:  # NaN: nothing was measured
         return "–"
     if ns < 0:
         return "-" + format_duration(-ns)
     if ns >= 100 * NS_PER_S:
         minutes, seconds = divmod(round(ns / NS_PER_S), 60)
+        if minutes >= 120:
+            hours, minutes = divmod(minutes, 60)
+            return f"{hours} h {minutes} min" if minutes else f"{hours} h"
         return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
     for scale, unit in ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "µs")):
         if ns >= scale:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,12 +26,14 @@ EXAMPLE = """examples:
   perfgate plan scenarios/ci/fast_regression_check.toml --plot
   perfgate plan scenarios/ci/fast_regression_check.toml --plot rate.svg
 
-The plan is a pure function of scenario and seed: what is shown here is exactly what any number of agents will send.
+The plan is a pure function of scenario and seed: what is shown here is exactly what any number of agents
+will send, with up to 64 load workers (lanes) in all.
 
 exit codes: 0, or 3 for bad input"""
 
 _BARS = "▁▂▃▄▅▆▇█"
 _COLUMNS = 60
+WIDTH = 100
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -172,7 +174,7 @@ def render(plan: Plan, counts: Counts, outlook: Outlook, note: str = "") -> list
     mean = counts.sum() / plan.duration_ns * 1e9
     sent = f"{format_count(int(counts.sum()))} in {format_duration(plan.duration_ns)}"
     sections = [
-        ("Arrivals", [*describe_arrivals(scenario.arrival), f"seed {plan.seed}"]),
+        ("Arrivals", [*_wrapped(describe_arrivals(scenario.arrival)), f"seed {plan.seed}"]),
         ("Requests", [sent, *_operations(plan, counts), *_changes(plan)]),
         (
             "Rate",
@@ -182,10 +184,18 @@ def render(plan: Plan, counts: Counts, outlook: Outlook, note: str = "") -> list
         ("A run", [f"{format_duration(plan.duration_ns)} of load, after starting and loading the store"]),
         ("A gate", [*describe(outlook), *([note] if note else [])]),
     ]
-    lines = [scenario.name, *textwrap.wrap(scenario.description, 100, initial_indent="  ", subsequent_indent="  "), ""]
+    lines = [
+        scenario.name,
+        *textwrap.wrap(scenario.description, WIDTH, initial_indent="  ", subsequent_indent="  "),
+        "",
+    ]
     for title, rows in sections:
         lines += [f"{title if number == 0 else '':<10} {row}".rstrip() for number, row in enumerate(rows)]
     return lines
+
+
+def _wrapped(rows: Sequence[str]) -> list[str]:
+    return [line for row in rows for line in textwrap.wrap(row, WIDTH - 11, subsequent_indent="  ")]
 
 
 def sparkline(values: NDArray[np.float64]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ EXAMPLE = """examples:
 
 `perfgate gate SCENARIO --policy nightly.toml` decides by such a file, whatever the scenario's [gate] says. A policy that
 cannot work is refused here as it is there, with what to change: exit code 3."""
+WIDTH = 120
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -59,7 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _row(line: PolicyLine) -> str:
-    return f"{line.key + ' = ' + _toml(line.value):<38}  {line.origin:<10}  {line.why}"
+    head = f"{line.key + ' = ' + _toml(line.value):<38}  {line.origin:<10}  "
+    return textwrap.fill(
+        line.why, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False
+    )
 
 
 def _toml(value: Any) -> str:
