@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from in_process import perfgate_here
@@ -35,10 +36,11 @@ looks = [2, 3]
 margin = 0.9
 measured_seconds = 0.5
 warmup_seconds = 0.25
-max_lag_p99_ms = 900
+max_lag_p99_ms = 1000
 max_worker_cpu = 1
 max_core_wait = 1
 max_steal = 1
+max_gc_pause_ms = 1000
 {gate}
 """
 
@@ -96,6 +98,28 @@ def perfgate(arguments: list[str], cache: Path, timeout: float = 90) -> subproce
         [sys.executable, "-m", "perfgate", *arguments],
         capture_output=True, text=True, timeout=timeout, env=environment(cache), cwd=ROOT, check=False,
     )  # fmt: skip
+
+
+def measured(done: subprocess.CompletedProcess[str]) -> bool:
+    """A run came to its end. Its exit code is 3 where other work on this machine made the generator late: there is a record
+    of it all the same."""
+    return done.returncode == 0 or (done.returncode == 3 and "INVALID" in done.stdout)
+
+
+def alive(pid: int) -> bool:
+    """A process that has ended, and has only not been waited for, is not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def wait_gone(pids: Iterable[int]) -> None:
+    """Until processes that are not ours to wait for have ended; the test's own timeout bounds it."""
+    for pid in pids:
+        while alive(pid):
+            time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from background import in_background
 from certificates import NAME, make_certificate, serving
-from cluster import perfgate, write_scenario, write_target
+from cluster import measured, perfgate, write_scenario, write_target
 from embedded_store import running_store
 from relay import relayed
 
@@ -69,7 +69,7 @@ def test_a_store_behind_tls_is_filled_verified_and_loaded(tmp_path: Path, cache:
     trust = f'ca_file = "{certificate}"\nserver_name = "{NAME}"'
     with in_background(relayed_store(tls=serving(certificate))) as address:
         first = load(tmp_path, cache, address, trust)
-    assert first.returncode == 0, first.stdout + first.stderr
+    assert measured(first), first.stdout + first.stderr
     check_all_answered(tmp_path)
     assert record(tmp_path)["builds"] == {"base": str(address)}
     assert str(address).startswith("https://")
@@ -80,7 +80,7 @@ def test_a_store_behind_tls_is_filled_verified_and_loaded(tmp_path: Path, cache:
 def test_a_store_behind_a_unix_socket_is_filled_verified_and_loaded(tmp_path: Path, cache: Path) -> None:
     with in_background(relayed_store(path=tmp_path / "a store")) as address:
         done = load(tmp_path, cache, address)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert measured(done), done.stdout + done.stderr
     check_all_answered(tmp_path)
     again = record(tmp_path)["environment"]["command"]
     assert f"--url {address}" in again
@@ -102,7 +102,7 @@ def test_a_certificate_that_nobody_vouches_for_is_one_message_before_the_run(
 def test_a_run_that_checked_no_certificate_says_so(tmp_path: Path, cache: Path, certificate: Path) -> None:
     with in_background(relayed_store(tls=serving(certificate))) as address:
         done = load(tmp_path, cache, address, "insecure = true")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert measured(done), done.stdout + done.stderr
     check_all_answered(tmp_path)
     (warning,) = record(tmp_path)["warnings"]
     assert warning.startswith(INSECURE)
@@ -124,7 +124,7 @@ def test_a_store_that_is_started_may_listen_with_tls_or_on_a_unix_socket(
     monkeypatch.setenv("TMPDIR", own := tempfile.mkdtemp(prefix="pg-"))  # short, as a socket's path must be
     words = ["run", str(scenario), "--target", str(target), "--out", str(tmp_path / "out"), "--warmup", "0s"]
     done = perfgate(words, cache)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert measured(done), done.stdout + done.stderr
     check_all_answered(tmp_path)
     assert not list(Path(own).glob("perfgate-*")), "its socket's directory is gone"
     shutil.rmtree(own)

@@ -37,10 +37,11 @@ alpha_pass = 0.45
 operation_margin_factor = 3
 measured_seconds = 0.5
 warmup_seconds = 0.25
-max_lag_p99_ms = 900
+max_lag_p99_ms = 1000
 max_worker_cpu = 1
 max_core_wait = 1
 max_steal = 1
+max_gc_pause_ms = 1000
 """
 FILES = ("tiny.toml", "--target", "mystore.toml")
 HISTORY = ".perfgate/history.db"

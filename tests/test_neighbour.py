@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cluster import perfgate, write_scenario, write_target
+from cluster import measured, perfgate, write_scenario, write_target
 from gate_values import Build, pairs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,6 +175,6 @@ def test_what_the_others_saw_is_in_the_record_and_an_ordinary_run_has_no_neighbo
          "--warmup", "0s"],
         cache,
     )  # fmt: skip
-    assert plain.returncode == 0, plain.stdout + plain.stderr
+    assert measured(plain), plain.stdout + plain.stderr
     spaces = json.loads((tmp_path / "run" / "result.json").read_text())["record"]["arms"]["base"]["spaces"]
     assert sorted(spaces) == list("01234567")
