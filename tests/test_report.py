@@ -4,6 +4,7 @@ import dataclasses
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import comparison, gate, record
@@ -65,6 +66,52 @@ def test_no_line_but_those_to_be_copied_is_wider_than_the_terminal(word: Word, w
 def test_nothing_is_cut_off_with_an_ellipsis(word: Word) -> None:
     without_intervals = re.sub(r"[-+][\d.]+ … [-+][\d.]+", "", gate_text(word, 80))
     assert "…" not in without_intervals
+
+
+COMMITS: dict[str, Any] = {
+    "builds": {
+        "base": {"label": "4339e14be555", "commit": "4339", "subject": "note 3", "dirty": False, "asked": "merge-base"},
+        "candidate": {
+            "label": "9e2b053f77b9",
+            "commit": "9e2b",
+            "subject": "a remark",
+            "dirty": False,
+            "asked": "topic",
+        },
+    },
+    "command": "perfgate gate perf/gate.toml --policy=quick --target perf/store.toml --repo . --candidate topic",
+}
+
+
+def commits_text(word: Word, **changed: object) -> str:
+    made, comparison = gate(word)
+    out = io.StringIO()
+    made = dataclasses.replace(made, environment={**made.environment, **COMMITS, **changed})
+    render_gate(made, comparison, Console(file=out, width=100, highlight=False), DIRECTORY)
+    return out.getvalue()
+
+
+def test_a_gate_of_commits_says_which_they_are() -> None:
+    text = commits_text(Word.PASS)
+    assert "candidate  9e2b053f77b9 a remark (topic)\n  base       4339e14be555 note 3 (merge-base)\n" in text
+    assert "bisect" not in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        (
+            {},
+            "bisect  perfgate bisect perf/gate.toml --policy quick --target perf/store.toml --repo . 4339e14be555 9e2b053f77b9",
+        ),
+        ({"command": "perfgate gate --owed"}, ""),
+        ({"command": "perfgate gate 'unclosed"}, ""),
+        ({"builds": {"base": COMMITS["builds"], "candidate": {}}}, ""),
+    ],
+)
+def test_a_blocked_gate_of_commits_says_how_the_one_to_blame_is_found(changed: dict[str, object], line: str) -> None:
+    found = [text for text in commits_text(Word.BLOCK, **changed).splitlines() if text.startswith("bisect")]
+    assert found == ([line] if line else [])
 
 
 def test_the_small_print_explains_no_column_that_there_is_no_room_for() -> None:

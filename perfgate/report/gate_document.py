@@ -9,6 +9,7 @@ from perfgate.gate.comparison import Comparison
 from perfgate.gate.effect import Effect, Finding
 from perfgate.gate.verdict import Reason, Word
 from perfgate.report import shared
+from perfgate.report.commits import compared, search
 from perfgate.report.document import Column, Document, Row, Section, Table
 from perfgate.report.generator_block import generator, workers
 from perfgate.report.spaces_block import spaces
@@ -37,6 +38,7 @@ def gate_document(record: RunRecord, comparison: Comparison, directory: Path | N
     sections = (
         _partial(record, comparison),
         Section("Why", lines=tuple(_reason(reason) for reason in comparison.verdict.reasons)),
+        compared(record),
         _help(comparison),
         _effects(record, comparison),
         spaces(record),
@@ -55,7 +57,7 @@ def gate_document(record: RunRecord, comparison: Comparison, directory: Path | N
         headline=headline(record, comparison),
         subtitle=shared.subtitle(record),
         sections=tuple(section for section in sections if not section.empty),
-        closing=shared.closing(record, directory),
+        closing=(*shared.closing(record, directory), *search(record, comparison)),
     )
 
 
