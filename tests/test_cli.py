@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ from perfgate.cli.main import VERBS, build_parser, main
 from perfgate.gate.verdict import Word
 from perfgate.report.directory import write_result
 
+ROOT = Path(__file__).resolve().parent.parent
+OWN = {"targets/mine.toml", "targets/mystore.toml"}
+"""Names in examples that stand for a file of the reader's own."""
 HEAVY = ("numpy", "scipy", "pydantic", "rich", "grpc", "aiohttp", "usearch", "google", "sqlalchemy", "alembic")
 
 
@@ -41,6 +45,13 @@ def test_every_action_of_a_verb_says_what_it_does_and_has_an_example(verb: str) 
     for name, action in actions_of(parser).items():
         assert action.description, name
         assert f"perfgate {verb} {name}" in (action.epilog or ""), name
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_files_of_the_examples_are_there(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([verb, "--help"])
+    named = set(re.findall(r"(?:scenarios|targets|docs|scripts)/[\w/.-]+\.(?:toml|md|sh)", capsys.readouterr().out))
+    assert [name for name in named - OWN if not (ROOT / name).exists()] == []
 
 
 def test_no_verb_at_all_shows_the_help_and_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 EXAMPLE = """examples:
-  perfgate compete scenarios/competitive/search_only.toml --targets targets/engram.toml targets/redis.toml targets/pgvector.toml
+  perfgate compete scenarios/competitive/search_only.toml --targets targets/engram.toml targets/redis.toml
   perfgate compete SCENARIO --targets ours.toml theirs.toml:tuned --recall 0.9 --p99-limit 10ms --time-limit 1h
   perfgate compete SCENARIO --targets ours.toml theirs.toml --record        # once a week: keeps the session for later ones
   perfgate compete --tracked --svg standing.svg                             # how we stood, week by week; measures nothing
