@@ -189,6 +189,7 @@ def test_an_export_is_imported_from_a_file_and_from_standard_input(
         (["prune"], "--older-than"),
         (["prune", "--keep", "-1"], "--keep -1"),
         (["--limit", "0"], "--limit 0"),
+        (["--limit", "9" * 20], "give 1 to 1000000000"),
         (["--since", "soon"], "--since 'soon'"),
         (["show", "zzzz"], "no id"),
         (["show", "abcd1234"], "no run abcd1234"),

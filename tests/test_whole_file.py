@@ -22,3 +22,9 @@ def test_a_file_that_cannot_be_finished_leaves_what_was_there(tmp_path: Path, mo
         write_whole(path, ["of today\n"])
     assert path.read_text() == "of yesterday\n"
     assert os.listdir(tmp_path) == ["profile.json"]
+
+
+@pytest.mark.parametrize("place", ["/", "", "."])
+def test_a_directory_is_no_file(place: str) -> None:
+    with pytest.raises(IsADirectoryError):
+        write_whole(Path(place), ["text"])

@@ -20,6 +20,9 @@ from perfgate.history.location import Location
 from perfgate.whole_file import write_whole
 
 
+MOST = 10**9
+
+
 def list_runs(arguments: argparse.Namespace, location: Location) -> int:
     from perfgate.history.reader import summaries
 
@@ -118,8 +121,8 @@ def upgrade_runs(arguments: argparse.Namespace, location: Location) -> int:
 
 
 def _choice(arguments: argparse.Namespace, limit: int | None) -> Choice:
-    if limit is not None and limit < 1:
-        raise InputError(f"--limit {limit}: at least 1 is needed")
+    if limit is not None and not 1 <= limit <= MOST:
+        raise InputError(f"--limit {limit}: give 1 to {MOST}")
     since = arguments.since and parse_moment(arguments.since, "--since", datetime.now(UTC))
     return Choice(
         arguments.scenario or "", arguments.target or "", tuple(arguments.verdict or ()), arguments.kind or "",
