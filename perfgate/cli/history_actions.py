@@ -19,7 +19,6 @@ from perfgate.history.database import connected, opened
 from perfgate.history.location import Location
 from perfgate.whole_file import write_whole
 
-
 MOST = 10**9
 
 
