@@ -65,7 +65,8 @@ def _partial(record: RunRecord, comparison: Comparison) -> Section:
     """Only when it was broken off."""
     if record.complete:
         return Section("")
-    return Section("Broken off", lines=(f"These are partial data: {comparison.pairs} pairs had been measured.",))
+    pairs = "1 pair" if comparison.pairs == 1 else f"{comparison.pairs or 'no'} pairs"
+    return Section("Broken off", lines=(f"These are partial data: {pairs} had been measured.",))
 
 
 def _reason(reason: Reason) -> str:
