@@ -108,6 +108,10 @@ def test_a_commit_whose_store_does_not_start_is_named_beside_the_one_that_does(
         (["main~1", "main", "--confidence", "2"], "--confidence 2.0: give a share"),
         (["main~1", "main", "--policy", "fast"], "--policy 'fast' does not exist"),
         (["main~1", "main", "--agents", "127.0.0.1:1"], "--agents: builds lie on this machine"),
+        (
+            ["main~1", "main", "--target", str(Path(__file__).parents[1] / "targets/embedded.toml")],
+            "has no [build], so no commit of it",
+        ),
         (["main~1", "main", "--out", "x"], "--out: the gates of a bisection lie in"),
     ],
 )

@@ -158,3 +158,9 @@ def test_a_limit_must_be_given(tmp_path: Path, cache: Path) -> None:
     done = hunt(tmp_path, cache)
     assert done.returncode == 3
     assert "give --p99 20ms" in done.stderr
+
+
+def test_the_lowest_rate_is_below_the_highest(tmp_path: Path, cache: Path) -> None:
+    done = hunt(tmp_path, cache, "--p99", "20ms", "--lowest", "500", "--highest", "100")
+    assert done.returncode == 3
+    assert "--lowest 500: give a rate above 0 and not above --highest 100" in done.stderr

@@ -126,6 +126,8 @@ def _journal(arguments: argparse.Namespace, lineage: Lineage, policy: Policy) ->
     from perfgate.targets.load import load_target
 
     target, digest = load_target(arguments.target), load_scenario(arguments.scenario).digest
+    if target.build is None:
+        raise InputError(f"{arguments.target}: has no [build], so no commit of it can be built; add one")
     parts = [lineage.good, *(link.sha for link in lineage.links), digest, target.source, repr(policy)]
     parts += [str(arguments.variant), str(arguments.seed), str(arguments.workers)]
     journal = journal_of(*parts)

@@ -102,6 +102,10 @@ def _request(arguments: argparse.Namespace, order: Order) -> CapacityRequest:
     trial_ns, warmup_ns = (parse_time(getattr(arguments, name), f"--{name}") or 0 for name in ("trial", "warmup"))
     if not trial_ns:
         raise InputError(f"--trial {arguments.trial}: measure for some time, as 5s")
+    if not 0 < arguments.lowest <= arguments.highest:
+        raise InputError(
+            f"--lowest {arguments.lowest:g}: give a rate above 0 and not above --highest {arguments.highest:g}"
+        )
     rate = Plan(order.scenario, order.seed).mean_rate
     start = min(max(rate, arguments.lowest), arguments.highest)
     ladder = Ladder(start, arguments.precision, arguments.lowest, arguments.highest, arguments.confirm, arguments.most)

@@ -35,7 +35,8 @@ def check(scenario: Scenario, policy: Policy) -> None:
     """Raises InputError for a scenario or a policy with which the question cannot be asked."""
     if scenario.neighbour is None:
         raise InputError(
-            "noisy_neighbour is missing: add a table, for example [noisy_neighbour] with space = 0 and factor = 10.0"
+            f"scenario {scenario.name!r}: noisy_neighbour is missing: add a table, for example [noisy_neighbour] with "
+            "space = 0 and factor = 10.0"
         )
     if policy.mode != "alternation":
         raise InputError(f'gate.mode = "{policy.mode}": a neighbour in one half of a duet disturbs both; leave it out')
