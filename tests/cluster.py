@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from unittest import mock
 
 from in_process import perfgate_here
+from perfgate_controller import schedule
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,12 +90,16 @@ def environment(directory: Path) -> dict[str, str]:
     }
 
 
-def perfgate(arguments: list[str], cache: Path, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+def perfgate(
+    arguments: list[str], cache: Path, timeout: float = 90, watched: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end: in this process, whose Python has started already and has imported what it needs;
     agents, workers and stores are processes all the same. In one of its own where the test is not on the main thread, which
-    alone hears signals."""
+    alone hears signals. watched: a gate warms its first pair up for as long as it takes a backlog to show."""
     if threading.current_thread() is threading.main_thread():
-        return perfgate_here(arguments, ROOT, environment(cache))
+        first_ns = schedule.FIRST_WARMUP_NS if watched else 0
+        with mock.patch.object(schedule, "FIRST_WARMUP_NS", first_ns):
+            return perfgate_here(arguments, ROOT, environment(cache))
     return subprocess.run(
         [sys.executable, "-m", "perfgate", *arguments],
         capture_output=True, text=True, timeout=timeout, env=environment(cache), cwd=ROOT, check=False,
@@ -120,6 +126,14 @@ def wait_gone(pids: Iterable[int]) -> None:
     for pid in pids:
         while alive(pid):
             time.sleep(0.02)
+
+
+def wait_for_load(process: subprocess.Popen[str], directory: Path) -> None:
+    """Until the first second of a run or a gate into `directory/out` has been recorded; the test's own timeout bounds it."""
+    intervals = directory / "out" / "intervals.jsonl"
+    while not (intervals.exists() and intervals.read_text().count("\n") > 1):  # the first line is the file's head
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -80,9 +80,10 @@ class StoreRepository:
 
     def git(self, *words: str) -> str:
         done = subprocess.run(
-            ["git", "-C", str(self.path), *words], capture_output=True, text=True, check=True,
+            ["git", "-C", str(self.path), *words], capture_output=True, text=True, check=False,
             env={**os.environ, **IDENTITY},
         )  # fmt: skip
+        assert done.returncode == 0, (words, done.stderr)
         return done.stdout.strip()
 
 

@@ -92,7 +92,7 @@ def test_a_build_that_fails_requests_is_blocked_in_a_duet_too(tmp_path: Path, ca
 def test_a_candidate_alone_that_cannot_hold_the_rate_is_blocked_in_the_first_pair_beside_a_base_that_does(
     tmp_path: Path, cache: Path
 ) -> None:
-    done = perfgate(gate(tmp_path, "weak", rate=500.0), cache)
+    done = perfgate(gate(tmp_path, "weak", rate=500.0), cache, watched=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the base held the rate" in " ".join(done.stdout.split())
     assert len(result(tmp_path)["record"]["pairs"]) == 1

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster import measured, perfgate, started, wait_for_line, wait_gone, write_scenario, write_target
+from cluster import measured, perfgate, started, wait_for_load, wait_gone, write_scenario, write_target
 from perfgate_agent.ports import descendants
 from perfgate_controller import session_stream
 
@@ -81,7 +81,7 @@ def test_a_store_that_fails_in_both_arms_is_never_a_pass(tmp_path: Path, cache: 
 def test_a_store_that_cannot_hold_the_rate_is_invalid_in_the_first_pair_with_a_rate_to_try(
     tmp_path: Path, cache: Path
 ) -> None:
-    done = perfgate(gate(tmp_path, "weak", base="weak", rate=1500.0), cache)
+    done = perfgate(gate(tmp_path, "weak", base="weak", rate=1500.0), cache, watched=True)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "cannot hold the offered" in " ".join(done.stdout.split())
     assert "70 %" in done.stdout
@@ -89,7 +89,7 @@ def test_a_store_that_cannot_hold_the_rate_is_invalid_in_the_first_pair_with_a_r
 
 
 def test_a_candidate_alone_that_cannot_hold_the_rate_is_blocked(tmp_path: Path, cache: Path) -> None:
-    done = perfgate(gate(tmp_path, "weak", rate=1000.0), cache)
+    done = perfgate(gate(tmp_path, "weak", rate=1000.0), cache, watched=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the base held the rate" in " ".join(done.stdout.split())
 
@@ -97,7 +97,7 @@ def test_a_candidate_alone_that_cannot_hold_the_rate_is_blocked(tmp_path: Path, 
 def test_a_store_that_dies_in_the_middle_is_invalid_and_named_and_what_was_measured_is_kept(
     tmp_path: Path, cache: Path
 ) -> None:
-    done = perfgate(gate(tmp_path, "mortal"), cache)
+    done = perfgate(gate(tmp_path, "mortal"), cache, watched=True)
     assert done.returncode == 3, done.stdout + done.stderr
     text = " ".join((done.stdout + done.stderr).split())
     assert "the candidate store (mortal) ended" in text
@@ -106,7 +106,7 @@ def test_a_store_that_dies_in_the_middle_is_invalid_and_named_and_what_was_measu
 
 def test_ctrl_c_ends_in_order_with_partial_data_and_without_orphans(tmp_path: Path, cache: Path) -> None:
     with started(endless(tmp_path), cache) as process:
-        wait_for_line(process, "pair 1")
+        wait_for_load(process, tmp_path)
         family = descendants(process.pid)
         assert len(family) > 2
         process.send_signal(signal.SIGINT)
@@ -119,7 +119,7 @@ def test_ctrl_c_ends_in_order_with_partial_data_and_without_orphans(tmp_path: Pa
 
 def test_an_agent_killed_in_the_middle_gives_invalid_and_leaves_no_orphans(tmp_path: Path, cache: Path) -> None:
     with started(endless(tmp_path), cache) as process:
-        wait_for_line(process, "pair 1")
+        wait_for_load(process, tmp_path)
         family = descendants(process.pid)
         agents = [pid for pid in family if b"perfgate_agent\0--name" in _command(pid)]
         assert len(agents) == 1
@@ -134,7 +134,7 @@ def test_a_controller_killed_in_the_middle_leaves_no_orphans_and_keeps_its_inter
     tmp_path: Path, cache: Path
 ) -> None:
     with started(endless(tmp_path), cache) as process:
-        wait_for_line(process, "pair 1")
+        wait_for_load(process, tmp_path)
         family = descendants(process.pid)
         process.kill()
         process.communicate()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import perfgate, started, write_scenario, write_target
+from cluster import perfgate, started, wait_for_load, write_scenario, write_target
 from perfgate_agent.ports import descendants
 
 HOG = """
@@ -47,14 +47,6 @@ def order(directory: Path, verb: str, seconds: float = 3, **thresholds: float) -
     scenario.write_text("\n".join([*lines, *(f"{key} = {value}" for key, value in thresholds.items())]))
     words = [verb, str(scenario), "--target", str(target), "--out", str(directory / "out")]
     return [*words, "--warmup", "0s"] if verb == "run" else [*words, "--base", "default", "--candidate", "default"]
-
-
-def wait_for_load(process: subprocess.Popen[str], directory: Path) -> None:
-    """Until the first second of a run has been recorded; the test's own timeout bounds it."""
-    intervals = directory / "out" / "intervals.jsonl"
-    while not (intervals.exists() and intervals.read_text().count("\n") > 1):  # the first line is the file's head
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
 
 
 def workers(root: int) -> list[int]:

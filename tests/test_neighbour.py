@@ -140,7 +140,7 @@ def ask(directory: Path, cache: Path, variant: str, *more: str, gate: str = SPAC
     return perfgate(
         ["neighbour", str(write_scenario(directory, rate=200.0, gate=gate)), "--target", str(target), "--variant", variant,
          "--out", str(directory / "out"), *more],
-        cache,
+        cache, watched=True,
     )  # fmt: skip
 
 

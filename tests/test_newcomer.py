@@ -122,7 +122,7 @@ def test_a_gate_catches_a_stall_of_a_minute_in_the_candidate(tmp_path: Path) -> 
     target.write_text(CLUSTER + '[variants.freezing]\narguments = ["--freeze", "500:60"]\n')
     done = perfgate(
         ["gate", str(small), "--target", str(target), "--base", "default", "--candidate", "freezing",
-         "--out", str(tmp_path / "out")], tmp_path / "cache",
+         "--out", str(tmp_path / "out")], tmp_path / "cache", watched=True,
     )  # fmt: skip
     text = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, text

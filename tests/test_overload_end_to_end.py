@@ -81,7 +81,9 @@ def test_a_run_at_a_rate_that_no_worker_can_send_blames_the_worker(rate: int, wa
 @pytest.mark.slow  # a run's twin; what a gate makes of it: test_capacity
 @pytest.mark.parametrize("rate", ["engine", "portable"], indirect=True)
 def test_a_gate_at_a_rate_that_no_worker_can_send_blames_the_worker(rate: int, tmp_path: Path) -> None:
-    done = perfgate(["gate", *order(tmp_path, rate), "--base", "default", "--candidate", "default"], tmp_path)
+    done = perfgate(
+        ["gate", *order(tmp_path, rate), "--base", "default", "--candidate", "default"], tmp_path, watched=True
+    )
     assert done.returncode == 3, done.stdout + done.stderr
     verdict = result(tmp_path)["comparison"]["verdict"]
     (reason,) = verdict["reasons"]

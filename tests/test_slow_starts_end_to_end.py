@@ -100,6 +100,9 @@ def test_without_a_calibration_of_twenty_starts_it_is_refused_before_anything_is
 
 @pytest.mark.slow  # in its first pair: test_gate_end_to_end
 def test_a_store_that_dies_in_its_second_pair_is_named(tmp_path: Path, cache: Path) -> None:
-    done = perfgate(gate(tmp_path, "mortal", *with_profile(tmp_path)), cache)
+    words = gate(tmp_path, "mortal", *with_profile(tmp_path))
+    target = tmp_path / "embedded.toml"
+    target.write_text(target.read_text().replace('"--die-after", "700"', '"--die-after", "500"'))
+    done = perfgate(words, cache)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "the candidate store (mortal) ended" in " ".join((done.stdout + done.stderr).split())
