@@ -9,6 +9,8 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perfgate.user_directory import user_directory
+
 if TYPE_CHECKING:
     from perfgate_agent.configuration import AgentConfiguration
 
@@ -30,7 +32,7 @@ def default_cache_dir() -> Path:
     """$PERFGATE_CACHE, or perfgate below the user's cache directory (XDG)."""
     if named := os.environ.get("PERFGATE_CACHE"):
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perfgate"
+    return user_directory("XDG_CACHE_HOME", ".cache")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

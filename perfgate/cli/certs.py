@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perfgate.cli.parser import described
 from perfgate.errors import InputError
+from perfgate.user_directory import user_directory
 
 if TYPE_CHECKING:
     from perfgate.certs.authority import Authority
@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def default_directory() -> Path:
     """Not in the working directory: that is often a repository, and a key must not be committed."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "perfgate" / "authority"
+    return user_directory("XDG_CONFIG_HOME", ".config") / "authority"
 
 
 def _add_days(parser: argparse.ArgumentParser, whose: str, default: int) -> None:
