@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,11 @@ def test_a_reader_that_has_gone_does_not_change_a_verdicts_exit_code(word: Word,
     done = subprocess.run([*words, "--exit-code"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_who_closes_both_outputs_gets_the_exit_code_all_the_same(tmp_path: Path) -> None:
+    words = shlex.join([*kept_gate(Word.INCONCLUSIVE, tmp_path / "run"), "--format", "markdown", "--exit-code"])
+    assert subprocess.run(["sh", "-c", f"exec {words} >&- 2>&-"], check=False).returncode == 4
 
 
 def test_a_full_disk_behind_a_report_is_told_in_a_line_and_is_no_success(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import argparse
 import errno
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 VERBS = {
     "gate": "compare two builds of a store and give a verdict",
@@ -118,4 +120,7 @@ def _own_fault() -> int:
 
 def console() -> None:
     """The `perfgate` command."""
-    sys.exit(main())
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        # Closed by the caller (`>&-`): the next file that is opened would take their place.
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+        sys.exit(main())

@@ -26,8 +26,7 @@ def read_or_not() -> Iterator[None]:
     """What is decided stays decided: where nobody reads on (`| head -1`), the exit code is still the verdict's."""
     try:
         yield
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
 

@@ -37,7 +37,7 @@ def make_console() -> Console:
         def on_broken_pipe(self) -> None:
             raise  # the one being handled; rich's own way is to end with 1, which would read as BLOCK
 
-    if sys.stdout is not None and sys.stdout.isatty():
+    if sys.stdout.isatty():
         return Ours(highlight=False)
     columns = os.environ.get("COLUMNS", "")
     return Ours(highlight=False, width=max(80, int(columns)) if columns.isdigit() else PLAIN_WIDTH)
