@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def serve_command(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes. Raises InputError for settings that cannot be."""
+    os.environ.setdefault(
+        "GRPC_VERBOSITY", "NONE"
+    )  # its lines of C++ about a port that is taken, say, beside our words
     from perfgate_agent.log_lines import set_up_log
     from perfgate_agent.serve import serve
 
