@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import jsonschema
 import pytest
-from cluster import perfgate
+from cluster import perfgate, started, wait_gone
+from perfgate_agent.ports import descendants as below
 
 ROOT = Path(__file__).parent.parent
 SCENARIO = """
@@ -84,6 +87,51 @@ def test_two_stores_are_compared_recorded_and_drawn_and_nothing_is_left_running(
     invalid = done.returncode == 3
     assert tracked.returncode == (3 if invalid else 0), tracked.stdout + tracked.stderr
     assert ("theirs" in tracked.stdout) is not invalid
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_stores_alternate_in_slices_and_none_runs_while_another_is_measured(tmp_path: Path, cache: Path) -> None:
+    ours, theirs = arrange(tmp_path, '["--slow", "embedding_search=3.0"]')
+    done = perfgate([*words(tmp_path, ours, theirs), "--measured", "800ms", "--slice", "200ms"], cache)
+    assert done.returncode in (3, 4), done.stdout + done.stderr  # on a busy host a store may not get warm
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "compete.schema.json").read_text())).validate(result)
+    assert result["slice_ns"] == 200_000_000
+    assert [turn["alone"] for turn in result["turns"]] == [True] * 6
+    assert [turn["slices"] for turn in result["turns"]] == [2 * 4] * 6
+    alone = next(rule for rule in result["rules"] if rule["code"] == "alone")
+    assert alone["kept"] is True
+    assert "used no processor time" in alone["text"]
+    usable = [one for turn in result["turns"] for one in turn["readings"] if not one["fault"]]
+    assert all(len(one["operations"]["embedding_search"]["groups"]) == 1 for one in usable)  # 28 a slice, 60 a group
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_ctrl_c_in_the_middle_of_a_slice_leaves_no_store_stopped_or_running(tmp_path: Path, cache: Path) -> None:
+    ours, theirs = arrange(tmp_path)
+    with started([*words(tmp_path, ours, theirs), "--measured", "20s"], cache) as process:
+        intervals = tmp_path / "out" / "intervals.jsonl"
+        while not (
+            intervals.exists() and '"start_ns":100000000,' in intervals.read_text()
+        ):  # a slice's, after its settling
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        stores = [pid for pid in below(process.pid) if b"perfgate.store" in words_of(pid)]
+        assert len(stores) == 2
+        assert b"T" in [Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] for pid in stores]
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        wait_gone(stores)
+    assert "interrupted" in (tmp_path / "out" / "result.json").read_text()
+
+
+def words_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--slice",
         default=None,
         metavar="TIME",
-        help="stores alternate in slices of it, all others paused; 0: one after the other in one piece (default: 500ms)",
+        help="stores alternate in slices of it, all others paused; 0: one after the other in one piece (default: 250ms)",
     )
     add("--warmup", default=None, metavar="TIME", help="at most, until a store is stable (default: 10s)")
     add(

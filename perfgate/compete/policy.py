@@ -26,7 +26,7 @@ class CompetePolicy:
     precision: float = 0.03  # rounds go on until each judged ratio is known so well (half of its 90 % interval)
     trim: float = 0.20  # of the rounds at each end: a burst on the host hits one store of a round
     measured_ns: int = 3_000_000_000  # a value of the search parameter, store and round
-    slice_ns: int = 500_000_000  # of which a value's measurement is made up, store by store in turn; 0: in one piece
+    slice_ns: int = 250_000_000  # of which a value's measurement is made up, store by store in turn; 0: in one piece
     slice_settle_ns: int = 100_000_000  # discarded of each: what a paused store had put off
     slice_trim: float = 0.30  # of the couples of slices at each end, as the gate does: bursts hit single slices
     group_requests: int = 60  # neighbouring slices are read together until they hold so many: a p95 is one of three
