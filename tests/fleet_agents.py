@@ -31,6 +31,20 @@ class Running:
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
 
+    def workers(self) -> dict[str, int]:
+        """Process numbers of its load workers, by name."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if (
+                    entry.name.isdigit()
+                    and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == self.process.pid
+                ):
+                    words = (entry / "cmdline").read_bytes().decode().split("\0")
+                    if "perfgate_agent.worker_process" in words:
+                        found[words[-2]] = int(entry.name)
+        return found
+
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
         """As if its machine stood still; goes on afterwards."""
@@ -42,8 +56,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def agent_processes(directory: Path, names: Sequence[str]) -> Iterator[dict[str, Running]]:
-    """By name; they share a cache. Killed afterwards, stopped or not."""
+def agent_processes(directory: Path, names: Sequence[str], workers: int = 1) -> Iterator[dict[str, Running]]:
+    """By name, with so many workers each; they share a cache. Killed afterwards, stopped or not."""
     target, processes = write_target(directory), dict[str, subprocess.Popen[str]]()
     try:
         for name in names:
@@ -51,6 +65,7 @@ def agent_processes(directory: Path, names: Sequence[str]) -> Iterator[dict[str,
                 [
                     sys.executable, "-m", "perfgate_agent", "--name", name, "--port", "0", "--cache-dir",
                     str(directory / "cache"), "--work-dir", str(directory / name), "--target", str(target),
+                    "--workers", str(workers),
                 ],
                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(directory),
             )  # fmt: skip

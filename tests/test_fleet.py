@@ -126,7 +126,7 @@ async def test_a_controller_that_falls_silent_ends_the_load_and_what_was_measure
             await other.close()
             other = AgentLink(agent.address)
             await other.describe()
-        await other.hold("ci", "the lease is free again")
+        await other.hold("ci", "the lease is free again", wait_s=20)  # kept first, then released
         (run,) = [one for one in await kept_runs([other]) if one.run_id == "run-1"]
         salvaged = await fetch([other], run)
         record = write(salvaged, tmp_path)

@@ -96,6 +96,8 @@ async def test_an_observer_may_ask_for_the_state_but_hold_nothing(agent: str, ce
             await rpc.AgentStub(channel).Examine(pb.ExamineRequest())
         with pytest.raises(grpc.aio.AioRpcError, match="controller is needed for this"):
             [part async for part in rpc.AgentStub(channel).Salvage(pb.SalvageRequest(token="x"))]
+        with pytest.raises(grpc.aio.AioRpcError, match="controller is needed for this"):
+            await rpc.AgentStub(channel).Beat(pb.SideBeat(lease="x"))
 
 
 async def test_an_agents_certificate_opens_no_agent(agent: str, certified: Certified) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from load_cases import MS, S, plan, segments
 from perfgate_agent.feeder import PIECE_NS, Piece, pieces
 from perfgate_agent.share import Share
+from perfgate_controller.handover import due_from
 from perfgate_controller.load_part import LoadPart
-from perfgate_controller.shared_load import due_from
 
 from perfgate.plan import LANES, share_lanes
 
@@ -111,7 +111,7 @@ def test_whatever_is_lost_when_the_union_is_the_plan_and_nothing_is_sent_twice(
 
 
 def hand_over(lost: Agent, others: list[Agent], holes: list[tuple[int, int, int]]) -> None:
-    for from_ns, lanes in due_from(lost.part).items():
+    for from_ns, lanes in due_from(lost.part.lanes, lost.part.permit_ns).items():
         for agent, places in zip(others, share_lanes(len(lanes), [1.0] * len(others)), strict=True):
             own = [lanes[place] for place in places]
             since = agent.share.take(own, from_ns)

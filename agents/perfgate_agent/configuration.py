@@ -9,11 +9,13 @@ from pathlib import Path
 
 from perfgate.address import Address
 from perfgate.errors import InputError
+from perfgate.plan import LANES
 from perfgate.scenario.model import DataSpec
 from perfgate.targets.model import Target
 from perfgate.trust.files import TlsFiles
 from perfgate_agent.allowed import LOCAL, AllowedAddresses, needs_tls
 from perfgate_agent.limits import Limits
+from perfgate_agent.store_user import StoreUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class AgentConfiguration:
     processors of the load workers (one each) and of the store; empty: not pinned. tls: None on loopback alone. allowed:
     what may be loaded. vector_directories: where files of vectors that a scenario names may lie; None: anywhere, for an agent
     of the user's own. stores_listen: the address on which stores that are told {host} listen; empty: loopback, where no other
-    machine can load them. drain_ns: how long a running session may go on after the first signal."""
+    machine can load them. store_user: as whom stores run; None: as the agent's own user. drain_ns: how long a running session
+    may go on after the first signal."""
 
     name: str
     host: str
@@ -39,6 +42,7 @@ class AgentConfiguration:
     limits: Limits = field(default_factory=Limits)
     drain_ns: int = 0
     stores_listen: str = ""
+    store_user: StoreUser | None = None
 
     def __post_init__(self) -> None:
         if needs_tls(self.host) and self.tls is None:
@@ -48,6 +52,10 @@ class AgentConfiguration:
             )
         if self.workers < 1:
             raise InputError(f"--workers {self.workers}: an agent needs at least one worker process")
+        if self.workers > LANES:
+            raise InputError(
+                f"--workers {self.workers}: a plan has {LANES} lanes, so that more workers would have nothing to send"
+            )
 
     def target(self, name: str) -> Target:
         """Raises InputError for a target that this machine's configuration does not name."""

@@ -22,6 +22,7 @@ from perfgate_agent.allowed import LOOPBACK, AllowedAddresses
 from perfgate_agent.configuration import AgentConfiguration, check_cpus, divide_cpus
 from perfgate_agent.limits import Limits
 from perfgate_agent.ports import free_ports
+from perfgate_agent.store_user import find_user
 
 MIB = 1 << 20
 Cpus = Annotated[list[int], Field(examples=[[2, 3]])]
@@ -45,6 +46,7 @@ class HostSkill(Table):
     targets: list[Text] = Field(default=[], examples=[["/etc/perfgate/targets/mystore.toml"]])
     programs: list[Text] | None = Field(default=None, examples=[["/usr/local/bin/mystore"]])
     listen: Text | None = Field(default=None, examples=["10.0.0.5"])
+    user: Text | None = Field(default=None, examples=["mystore"])
 
 
 class LoadSkill(Table):
@@ -107,6 +109,7 @@ def load_configuration(path: Path) -> AgentConfiguration:
         limits=_limits(checked.limits),
         drain_ns=seconds_to_ns(checked.listen.drain_seconds),
         stores_listen=_stores_listen(checked.host.listen, origin),
+        store_user=None if checked.host.user is None else find_user(checked.host.user, f"{origin}: host.user"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from perfgate_agent.ports import free_ports
 from perfgate_agent.prepare import learn
 from perfgate_agent.process import LOOPBACK, Start, StoreProcess, fill_command, start_process
 from perfgate_agent.samples import find_samples
+from perfgate_agent.store_user import let_through
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Host:
             del self._installed[key]
             await asyncio.to_thread(shutil.rmtree, former.parent)
         place = self._directory / f"build-{next(self._builds)}"
-        data = _fresh(place / "data")
+        data = self._fresh(place / "data")
         handle = next(self._handles)
         cpus = self._configuration.store_cpus
         process = await self._start(build, data, self._ports([build])[0], place / "store.log", handle, cpus)
@@ -143,11 +145,9 @@ class Host:
         handle = next(self._handles)
         place = self._directory / f"process-{handle}"
         if copy_of is None:
-            data = _fresh(place / "data")
+            data = self._fresh(place / "data")
         else:
-            data = place / "data"
-            place.mkdir(parents=True)
-            await asyncio.to_thread(shutil.copytree, copy_of, data)
+            data = await self._copy(copy_of, place / "data")
         cpus = self._configuration.store_cpus
         process = await self._start(build, data, self._ports([build])[0], place / "store.log", handle, cpus)
         process.check_owner()
@@ -198,7 +198,9 @@ class Host:
         command = fill_command((*build.spec.command, *build.arguments), *about)
         names, values = build.spec.environment.keys(), build.spec.environment.values()
         environment = dict(zip(names, fill_command(list(values), *about), strict=True))
-        start = Start(command, build.spec, address, data, log, cpus, tuple(besides))
+        user = self._configuration.store_user
+        home = data.parent / "home" if user else None
+        start = Start(command, build.spec, address, data, log, cpus, tuple(besides), user, home)
         process = await start_process(start, environment)
         self.processes[handle] = process
         try:
@@ -214,6 +216,8 @@ class Host:
             return build.target.tls.applied(Address(self._listen(build), port, tls=build.spec.tls))
         if self._sockets is None:
             self._sockets = tempfile.TemporaryDirectory(prefix="perfgate-")
+            if (user := self._configuration.store_user) is not None:
+                os.chown(self._sockets.name, user.uid, user.gid)
         return Address.unix(f"{self._sockets.name}/{handle}")
 
     def _listen(self, build: Build) -> str:
@@ -230,14 +234,37 @@ class Host:
 
     async def _data_for(self, build: Build, data: Path) -> Path:
         if not build.spec.copyable:
-            return _fresh(data)
+            return self._fresh(data)
         known = self._installed.get(_key(build))
         if known is None:
             raise TargetError(f"build {build.variant!r} is not installed yet on this host")
         if data.exists():
             raise TargetError(f"data directory {data.name} exists already: a fresh process needs a fresh copy")
-        data.parent.mkdir(parents=True)
-        await asyncio.to_thread(shutil.copytree, known[0], data)
+        return await self._copy(known[0], data)
+
+    def _fresh(self, data: Path) -> Path:
+        """A new, empty directory of whoever runs the store. Raises TargetError when there is one already: its data would be
+        carried over."""
+        try:
+            if (user := self._configuration.store_user) is None:
+                data.mkdir(parents=True)
+            else:
+                data.parent.mkdir(parents=True)
+                let_through(data.parent)
+                user.make(data.parent / "home")
+                user.make(data)
+        except FileExistsError as error:
+            raise TargetError(
+                f"data directory {data.name} exists already: data of another process would be carried over"
+            ) from error
+        return data
+
+    async def _copy(self, source: Path, data: Path) -> Path:
+        if (user := self._configuration.store_user) is None:
+            data.parent.mkdir(parents=True)
+            await asyncio.to_thread(shutil.copytree, source, data)
+        else:
+            await user.copy(source, self._fresh(data))
         return data
 
     async def _verify_count(self, build: Build, process: StoreProcess, adapter: Adapter) -> None:
@@ -268,14 +295,3 @@ def directory_bytes(directory: Path) -> int:
 
 def _key(build: Build) -> tuple[str, str, str]:
     return build.target.name, build.variant, build.scenario.digest
-
-
-def _fresh(data: Path) -> Path:
-    """A new, empty directory. Raises TargetError when there is one already: its data would be carried over."""
-    try:
-        data.mkdir(parents=True)
-    except FileExistsError as error:
-        raise TargetError(
-            f"data directory {data.name} exists already: data of another process would be carried over"
-        ) from error
-    return data

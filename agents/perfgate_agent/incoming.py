@@ -28,6 +28,12 @@ class Incoming:
         """For how long nothing has been heard."""
         return time.monotonic_ns() - self.heard_ns
 
+    def beside(self, beat: pb.Heartbeat) -> None:
+        """A heartbeat that came by another way than the stream."""
+        self.heard_ns = time.monotonic_ns()
+        if self.session is not None:
+            self.session.load.permit(beat)
+
     async def first(self, patience_s: float) -> pb.Command | None:
         """None where a client opens a stream and says nothing."""
         with contextlib.suppress(TimeoutError):

@@ -20,6 +20,7 @@ from perfgate.targets.load import target_from_json
 from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate.wire.convert import address_from_wire, report_to_wire, segment_from_wire
 from perfgate.wire.v1 import wire_pb2 as pb
+from perfgate_agent.fallen import Fallen
 from perfgate_agent.keep import Keeper
 from perfgate_agent.limits import Limits
 from perfgate_agent.load import Load, LoadOrder
@@ -151,8 +152,14 @@ class LoadCommands:
         def began(monotonic_ns: int) -> None:
             self._outbox.put(pb.Event(load_began=pb.LoadBegan(monotonic_ns=monotonic_ns, epoch=epoch)))
 
+        def fell(fallen: Fallen) -> None:
+            told = pb.WorkerFell(
+                epoch=epoch, worker=fallen.worker, lanes=fallen.lanes, ended_ns=fallen.ended_ns, due=fallen.due
+            )
+            self._outbox.put(pb.Event(worker_fell=told))
+
         try:
-            reports, steal = await self._load.run(self._start_ns, self._record, self._permit_ns, began)
+            reports, steal = await self._load.run(self._start_ns, self._record, self._permit_ns, began, fell)
         except PerfgateError as error:
             self._outbox.put(pb.Event(failure=pb.Failure(kind=type(error).__name__, text=str(error))))
             return

@@ -18,6 +18,7 @@ from perfgate.targets.adapter import Adapter
 from perfgate.targets.model import HostSpec
 from perfgate_agent.ask import ask
 from perfgate_agent.ports import descendants, is_listening, listeners, listening_hosts, listening_ports, stopped_below
+from perfgate_agent.store_user import StoreUser
 
 POLL_S = 0.02
 PRIORITY = "-5"
@@ -39,6 +40,10 @@ class Start:
     cpus: tuple[int, ...]
     besides: tuple[int, ...] = ()
     """Where it is to listen besides, for {port2}, {port3}, …"""
+    user: StoreUser | None = None
+    """As whom it runs; None: as the agent's own user."""
+    home: Path | None = None
+    """Where it begins; None: where its log is."""
 
     @property
     def where(self) -> int | str:
@@ -223,11 +228,14 @@ async def start_process(start: Start, environment: dict[str, str]) -> StoreProce
             owners = ", ".join(map(str, sorted(listeners(where)))) or "unknown"
             raise TargetError(f"{place} is taken already (pid {owners}): a stale server would answer for the store")
     cpus = ",".join(map(str, start.cpus)) or "-"
-    command = (sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), cpus, PRIORITY, *start.command)
+    home, user = start.home or start.log.parent, start.user
+    become = user.spawn_words if user else ()
+    command = (sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), cpus, PRIORITY, *become, *start.command)
     began = time.monotonic_ns()
     with start.log.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-            env={**os.environ, **environment}, start_new_session=True, cwd=start.log.parent,
+            env={**os.environ, **(user.environment(home) if user else {}), **environment},
+            start_new_session=True, cwd=home,
         )  # fmt: skip
     return StoreProcess(start, process, began)

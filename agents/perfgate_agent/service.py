@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
+
 from perfgate import __version__
 from perfgate.errors import PerfgateError
 from perfgate.trust.role import Role
@@ -45,6 +47,8 @@ class AgentService(rpc.AgentServicer):
         self._kept = KeptStore(configuration.work_dir / "kept")
         self._instance = secrets.token_hex(8)
         self._refusing = False
+        self._conversing: tuple[str, Incoming] | None = None
+        """The token of the session that holds the agent, and what its controller says."""
         self._draining = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -89,6 +93,15 @@ class AgentService(rpc.AgentServicer):
         await admit(context, Role.CONTROLLER)
         for part in await asyncio.to_thread(lambda: list(self._kept.parts(request.token))):
             await context.write(part)
+
+    async def Beat(self, request: pb.SideBeat, context: Any) -> pb.Alive:
+        await admit(context, Role.CONTROLLER)
+        token, incoming = self._conversing or ("", None)
+        if incoming is None or not secrets.compare_digest(token.encode(), request.lease.encode()):
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no session here has that lease")
+        else:
+            incoming.beside(request.heartbeat)
+        return pb.Alive()
 
     async def Session(self, commands: AsyncIterator[pb.Command], context: Any) -> None:
         peer = await admit(context, Role.CONTROLLER)
@@ -178,13 +191,14 @@ class AgentService(rpc.AgentServicer):
                 protocol=PROTOCOL, perfgate_version=__version__, agent=self._configuration.name, lease=lease.token
             )
             await context.write(pb.Event(reply_to=first.id, welcome=welcome))
-            incoming.session = session
+            incoming.session, self._conversing = session, (lease.token, incoming)
             reason = await self._converse(session, incoming, reading, context)
         except PerfgateError as error:
             await context.write(
                 pb.Event(reply_to=first.id, failure=pb.Failure(kind=type(error).__name__, text=str(error)))
             )
         finally:
+            self._conversing = None
             await asyncio.shield(asyncio.ensure_future(self._end(session, lease, reason)))
 
     async def _converse(

@@ -26,6 +26,7 @@ from perfgate_agent.outbox import Outbox
 from perfgate_agent.populate import RunningStore, populate
 from perfgate_agent.process import StoreProcess
 from perfgate_agent.store_sample import sample_store
+from perfgate_agent.store_user import let_through
 
 MOST_AT_ONCE = 64
 MOST_WAITING = 1024
@@ -66,6 +67,8 @@ class AgentSession:
         """Make the session's own directory. Raises InputError where that cannot be."""
         try:
             self._directory.mkdir(parents=True)
+            if self._configuration.store_user is not None:
+                let_through(self._configuration.work_dir, self._directory)
         except OSError as error:
             raise InputError(f"work directory {self._directory}: {error.strerror}; give another --work-dir") from error
 

@@ -60,6 +60,10 @@ class WorkerHandle:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
     async def prepare(self, order: Prepare) -> None:
         """Raises MeasurementError when the worker cannot."""
         self._say(order)

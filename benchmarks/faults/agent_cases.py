@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import subprocess
 import time
 
 from benchmarks.faults.case import ANSWERED, Case, Outcome, hit, named, short, told
 from benchmarks.faults.lab import AGENT_PORT, Lab
 
 BOTH = ("perf-1", "perf-2")
+LOST_WORKER = r"worker perf-2/1 was lost: .*?(?=\. |; of| →)"
 LOST = r"agent perf-2 was lost: .*?(?=\. |; of| →)"
 
 
@@ -49,14 +50,20 @@ def stopped_long(lab: Lab) -> Outcome:
 
 
 def worker_killed(lab: Lab) -> Outcome:
-    agent = lab.agents["perf-2"]
+    """Of one of two agents."""
+    done = hit(lab.begin_run(short(), BOTH), lambda: _kill_worker(lab))
+    return told(lab, done, LOST_WORKER, code=3, lost=in_hand(lab))
 
-    def kill() -> None:
-        (pid,) = agent.workers()
-        subprocess.run(["kill", "-KILL", str(pid)], check=True)
 
-    done = hit(lab.begin_run(short(), BOTH), kill)
-    return told(lab, done, r"worker perf-2/1 ended[^.]*", code=3, lost=in_hand(lab))
+def lone_worker_killed(lab: Lab) -> Outcome:
+    """Of the only agent: nobody can take over."""
+    done = hit(lab.begin_run(short(), ["perf-2"]), lambda: _kill_worker(lab))
+    return told(lab, done, LOST_WORKER, code=3, lost=in_hand(lab))
+
+
+def _kill_worker(lab: Lab) -> None:
+    (pid,) = lab.agents["perf-2"].workers()
+    os.kill(pid, signal.SIGKILL)
 
 
 def port_taken(lab: Lab) -> Outcome:
@@ -105,7 +112,8 @@ CASES = (
     Case("agent-kill", "agent killed (KILL)", "SIGKILL to the agent under load", killed),
     Case("agent-stop", "agent stopped and continued", "SIGSTOP, a second later SIGCONT", stopped),
     Case("agent-stop-long", "agent stopped for long", "SIGSTOP; SIGCONT when the run has ended", stopped_long),
-    Case("worker-kill", "worker killed", "SIGKILL to a load worker", worker_killed, quick=True),
+    Case("worker-kill", "worker killed", "SIGKILL to one of two agents' load worker", worker_killed, quick=True),
+    Case("worker-kill-alone", "the only worker killed", "SIGKILL to the only load worker", lone_worker_killed),
     Case("port-taken", "port taken (agent)", "a second agent with the same address and port", port_taken, quick=True),
     Case("agent-disk", "disk full on the agent", "work_dir on a file system of 32 kB", disk_full),
 )

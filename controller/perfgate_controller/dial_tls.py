@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -36,8 +37,10 @@ class Greeting:
     warning: str = ""
 
 
-def make_channel(address: str, files: TlsFiles | None, tls_name: str = "") -> grpc.aio.Channel:
-    """tls_name: what the certificate must be made out to, where that is not the host dialled.
+def make_channel(
+    address: str, files: TlsFiles | None, tls_name: str = "", options: Sequence[tuple[str, int]] = ()
+) -> grpc.aio.Channel:
+    """tls_name: what the certificate must be made out to, where that is not the host dialled. options: more of gRPC's own.
 
     Raises InputError for an address elsewhere without TLS: whoever is on the way could read and change everything."""
     if files is None:
@@ -46,11 +49,11 @@ def make_channel(address: str, files: TlsFiles | None, tls_name: str = "") -> gr
                 f"agent {address}: is not on this machine, and without TLS anybody on the way could act for you; give "
                 "PERFGATE_CERTS, or --tls-ca, --tls-cert and --tls-key (perfgate certs controller makes them)"
             )
-        return grpc.aio.insecure_channel(address, options=OPTIONS)
+        return grpc.aio.insecure_channel(address, options=[*OPTIONS, *options])
     material = files.read()
     credentials = grpc.ssl_channel_credentials(material.authorities, material.key, material.certificate)
     named = [("grpc.ssl_target_name_override", tls_name)] if tls_name else []
-    return grpc.aio.secure_channel(address, credentials, options=[*OPTIONS, *named])
+    return grpc.aio.secure_channel(address, credentials, options=[*OPTIONS, *options, *named])
 
 
 def split_address(address: str) -> tuple[str, int]:

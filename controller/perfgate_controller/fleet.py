@@ -22,7 +22,7 @@ from perfgate.trust.files import TlsFiles
 from perfgate.units import NS_PER_S
 from perfgate_controller.fleet_story import FleetStory, Loss
 from perfgate_controller.link import AgentLink, Holder, LoadResult
-from perfgate_controller.member import ALONE, SHARED, Member, Patience, as_members
+from perfgate_controller.member import ALONE, SHARED, Member, Patience, as_members, too_many
 from perfgate_controller.shared_load import LoadOrder, SharedLoad, at_once
 
 
@@ -102,7 +102,7 @@ class Fleet:
 
     def _still_here(self) -> list[AgentLink]:
         """Those that load, after it has been told who is lost since the last load. Raises FleetError where nobody is left."""
-        known = {loss.agent for loss in self.story.losses}
+        known = {loss.who for loss in self.story.losses}
         for link in self.links:
             if link.member.loads and link.lost is not None and link.name not in known:
                 self.story.losses.append(Loss(self.epoch, link.name, str(link.lost), 0, 0, (), {}, None, 0))
@@ -146,6 +146,8 @@ async def dial(
     try:
         await at_once(link.describe() for link in links)
         _check_apart(links)
+        if text := too_many({link.name: link.workers for link in links if link.member.loads}):
+            raise FleetError(text)
         for link in sorted(links, key=lambda one: one.instance):
             left_s = max(0.0, (ends_ns - time.monotonic_ns()) / NS_PER_S) if wait_s else 0.0
             await link.hold(controller, run, run_id, left_s, queued)

@@ -17,7 +17,7 @@ from perfgate.wire.convert import address_to_wire
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate_controller.clock_offset import ClockOffset, measure_offset
 from perfgate_controller.link import AgentLink, plain
-from perfgate_controller.member import Member
+from perfgate_controller.member import Member, too_many
 
 EXAMINE_S = 15.0
 BOUND_MOST_NS = 5 * NS_PER_MS
@@ -88,6 +88,7 @@ async def check_fleet(fleet: FleetFile, tls: TlsFiles | None, targets: Sequence[
                 "own (--name, or name in agent.toml)"
             )
         names.setdefault(state.agent, state.host.name)
+    spoils += [text for text in [too_many({one.host.name: one.workers for one in found if one.host.loads})] if text]
     return FleetState(tuple(found), tuple(targets), tuple(spoils))
 
 

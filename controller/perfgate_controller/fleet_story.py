@@ -24,8 +24,10 @@ class Start:
 class Loss:
     """An agent that was lost in the middle of a load. Times are on the run's clock. heard_ns: when it was heard last;
     permit_ns: what was due before it may have sent, and nothing else. taken: by whom its lanes were taken over; resumed_ns:
-    since when all of them are sent again (None: nobody took them, since the load was over by then). unknown: requests due
-    between what had come in of it and that, of which nobody knows whether they were sent; -1: not counted."""
+    since when all of them are sent again (None: nobody took them: the load was over by then, or, where they are orphaned,
+    nobody could). unknown: requests due
+    between what had come in of it and that, of which nobody knows whether they were sent; -1: not counted. worker: the one of
+    the agent's that was lost; empty: the agent itself was."""
 
     epoch: int
     agent: str
@@ -36,14 +38,22 @@ class Loss:
     taken: Mapping[str, tuple[int, ...]]
     resumed_ns: int | None
     unknown: int = -1
+    worker: str = ""
+    orphaned: bool = False
+
+    @property
+    def who(self) -> str:
+        return self.worker or self.agent
 
     def __str__(self) -> str:
         """A sentence for reports."""
         rest = f"{len(self.lanes)} lanes"
         if not self.lanes:
             return f"{self.reason}; it had sent nothing of the load that was to begin, and the others share all of it"
-        if self.resumed_ns is None:
-            what = f"its {rest} had nothing to send any more"
+        if self.orphaned:
+            what = f"nobody could take over its {rest}"
+        elif self.resumed_ns is None:
+            what = f"its {rest} had nothing left to send"
         else:
             gap = (self.resumed_ns - self.heard_ns) / NS_PER_S
             what = f"its {rest} went to {', '.join(self.taken)} {gap:.1f} s after it was heard last"
@@ -80,7 +90,7 @@ class FleetStory:
             }
         if self.losses:
             told["lost"] = {
-                loss.agent: {
+                loss.who: {
                     "text": str(loss),
                     "heard_s": loss.heard_ns / NS_PER_S,
                     "permit_s": loss.permit_ns / NS_PER_S,

@@ -177,6 +177,9 @@ class AgentLink(SessionStream):
         elif name == "load_finished" and event.load_finished.epoch == part.epoch:
             finished = event.load_finished
             part.end(tuple(report_from_wire(report) for report in finished.workers), finished.steal_fraction)
+        elif name == "worker_fell" and event.worker_fell.epoch == part.epoch:
+            fell = event.worker_fell
+            part.fall(plain(fell.worker), fell.lanes, max(0, fell.ended_ns), fell.due)
         elif name == "failure":
             part.fail(error_of(self.name, event.failure))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from perfgate.interval import Interval
@@ -53,6 +54,17 @@ class Counts:
         return f"{self.due} due, {self.sent} sent, {self.completed} completed, {self.ended} failed or given up"
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerLoss:
+    """A worker's process has ended. lanes: what it had to send, and since when; ended_ns: it sent nothing after this; both
+    on the run's clock. due: requests of it that came in."""
+
+    worker: str
+    lanes: Mapping[int, int]
+    ended_ns: int
+    due: int
+
+
 class LoadPart:
     """Of load number `epoch`. lanes: since when the agent sends each, on the run's clock."""
 
@@ -67,6 +79,10 @@ class LoadPart:
         """When the agent's last worker began, by the agent's clock."""
         self.counts = Counts()
         self.finished: asyncio.Future[LoadResult] = asyncio.get_running_loop().create_future()
+        self.fallen: deque[WorkerLoss] = deque()
+        """Whose lanes nobody sends any more, and nobody has been asked to."""
+        self.on_fallen: Callable[[], None] = lambda: None
+        self.past: list[WorkerLoss] = []
         self._reached: dict[str, int] = {}
 
     @property
@@ -77,6 +93,18 @@ class LoadPart:
     def received_ns(self) -> int:
         """All that was due before this has come in, of all workers that have sent anything."""
         return min(self._reached.values(), default=0)
+
+    def received_of(self, worker: str) -> int:
+        """The same of one worker."""
+        return self._reached.get(worker, 0)
+
+    def fall(self, worker: str, lanes: Iterable[int], ended_ns: int, due: int) -> None:
+        """These lanes are not the agent's any more. Those that it never had are none of it."""
+        given = {lane: self.lanes.pop(lane) for lane in lanes if lane in self.lanes}
+        loss = WorkerLoss(worker, given, ended_ns, due)
+        self.past.append(loss)
+        self.fallen.append(loss)
+        self.on_fallen()
 
     def renew(self, heard_ns: int, lease_ns: int) -> int:
         """The permit that goes with an agent heard at heard_ns (controller's clock)."""

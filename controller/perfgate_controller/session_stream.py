@@ -14,7 +14,7 @@ import grpc
 from perfgate import __version__
 from perfgate.errors import FleetError
 from perfgate.trust.files import TlsFiles
-from perfgate.units import NS_PER_S
+from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate.wire import version
 from perfgate.wire.v1 import wire_pb2 as pb
 from perfgate.wire.v1 import wire_pb2_grpc as rpc
@@ -23,12 +23,16 @@ from perfgate_controller.clock_offset import ClockOffset, measure_offset
 from perfgate_controller.dial_tls import greet, make_channel, speaks_tls
 from perfgate_controller.load_part import LoadPart
 from perfgate_controller.member import ALONE, Member, Patience
+from perfgate_controller.side_beats import SideBeats
 
 DIAL_S = 10.0
 CALL_S = 3600.0
 CLOSE_S = 6.0
 STOOD_STILL_NS = NS_PER_S
 CATCH_UP_S = 0.3
+LOOK_LEAST_NS = 5 * NS_PER_MS
+STREAM_SILENT_NS = 5 * NS_PER_S
+"""Beyond the try at 3 s by which TCP sends again what a network swallowed that was cut for a second or two."""
 
 QueueHandler = Callable[[Holder, int], None]
 
@@ -62,6 +66,13 @@ class SessionStream:
         self._lost: FleetError | None = None
         self._ended = asyncio.Event()
         self.heard_ns = time.monotonic_ns()
+        """By whichever way."""
+        self.stream_heard_ns = self.heard_ns
+        self.lease = ""
+
+    @property
+    def loading(self) -> bool:
+        return self.part is not None and self.part.running
 
     @property
     def lost(self) -> FleetError | None:
@@ -122,12 +133,14 @@ class SessionStream:
         self._tending.append(asyncio.create_task(self._beat()))
         try:
             async with asyncio.timeout(wait_s or self.dial_s):
-                await self._call(pb.Command(hello=hello))
+                self.lease = (await self._call(pb.Command(hello=hello))).welcome.lease
         except TimeoutError:
             who = str(last[-1]) if last else "it does not answer"
             raise FleetError(f"agent {self.name} was not free within {wait_s:.1f} s: {who}") from None
-        self.heard_ns = time.monotonic_ns()
+        self.heard_ns = self.stream_heard_ns = time.monotonic_ns()
         self._tending.append(asyncio.create_task(self._watch()))
+        if self.patience.aside_ns:
+            self._tending.append(asyncio.create_task(SideBeats(self, self._tls).tend()))
         await self.measure_clock()
 
     async def _why_not(self, error: grpc.aio.AioRpcError) -> str:
@@ -207,7 +220,7 @@ class SessionStream:
         reason = "its stream ended"
         try:
             while (event := await self._stream.read()) is not grpc.aio.EOF:
-                self.heard_ns = time.monotonic_ns()
+                self.heard_ns = self.stream_heard_ns = time.monotonic_ns()
                 self._take(event)
         except grpc.aio.AioRpcError as error:
             reason = f"{error.code().name.lower()}: {error.details()}"
@@ -255,27 +268,34 @@ class SessionStream:
         """Silence, which is judged when this process has had time to hear what was said."""
         looked_ns = time.monotonic_ns()
         while self._lost is None:
-            await asyncio.sleep(self.patience.beat_ns / NS_PER_S / 2)
+            left_ns = self.heard_ns + self._limit_ns() - looked_ns
+            await asyncio.sleep(max(LOOK_LEAST_NS, min(left_ns, self.patience.beat_ns // 2)) / NS_PER_S)
             if time.monotonic_ns() - looked_ns > STOOD_STILL_NS:
                 await asyncio.sleep(CATCH_UP_S)
-            loading = self.part is not None and self.part.running
-            limit_ns = self.patience.load_ns if loading else self.patience.idle_ns
-            looked_ns = time.monotonic_ns()
+            looked_ns, limit_ns = time.monotonic_ns(), self._limit_ns()
             if looked_ns - self.heard_ns > limit_ns:
                 self._lose(f"silent for more than {limit_ns / NS_PER_S:g} s")
+            elif looked_ns - self.stream_heard_ns > max(limit_ns, STREAM_SILENT_NS):
+                self._lose(f"its stream was silent for {STREAM_SILENT_NS / NS_PER_S:g} s, though it answers beside it")
+
+    def _limit_ns(self) -> int:
+        return self.patience.load_ns if self.loading else self.patience.idle_ns
+
+    def heartbeat(self) -> pb.Heartbeat:
+        """With the permit of the load that is running."""
+        if self.part is None or not self.part.running:
+            return pb.Heartbeat()
+        permit_ns = self.part.renew(self.heard_ns, self.patience.lease_ns)
+        return pb.Heartbeat(epoch=self.part.epoch, permit_ns=permit_ns)
 
     async def _beat(self) -> None:
-        """Heartbeats, with the permit of the load that is running."""
+        """Heartbeats by the stream."""
         while True:
             await asyncio.sleep(self.patience.beat_ns / NS_PER_S)
             if self._lost is not None:
                 return
-            beat = pb.Heartbeat()
-            if self.part is not None and self.part.running:
-                beat.epoch = self.part.epoch
-                beat.permit_ns = self.part.renew(self.heard_ns, self.patience.lease_ns)
             try:
                 async with self._writing:
-                    await self._stream.write(pb.Command(id=next(self._ids), heartbeat=beat))
+                    await self._stream.write(pb.Command(id=next(self._ids), heartbeat=self.heartbeat()))
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 return  # the reader says why

@@ -2,7 +2,7 @@
 
 What a lost agent may have sent is known without asking it: nothing that is due after its last permit. Its lanes go to the
 others from that time of the run's clock on, so that every request of the plan has one sender at most, whatever became of the
-lost one and whenever it comes back.
+lost one and whenever it comes back. Of a worker that has died the agent says itself until when it may have sent.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from perfgate.address import Address
-from perfgate.errors import FleetError, InputError, MeasurementError
+from perfgate.errors import FleetError
 from perfgate.plan import LANES, Plan, share_lanes
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment
 from perfgate.targets.model import Target
 from perfgate.units import NS_PER_MS, NS_PER_S
 from perfgate_controller.fleet_story import FleetStory, Loss, Start
+from perfgate_controller.handover import Given, capacity, due_from
 from perfgate_controller.link import AgentLink
-from perfgate_controller.load_part import LoadPart, LoadResult
+from perfgate_controller.load_part import LoadResult
 
 T = TypeVar("T")
 
@@ -50,6 +51,23 @@ class LoadOrder:
         return max((segment.end_ns for segment in self.segments), default=0)
 
 
+@dataclass(slots=True)
+class _Lost:
+    """A loss that is not counted yet. lanes: since when each was to be sent. resumed: since when each is sent by others.
+    due: requests of it that came in."""
+
+    loss: Loss
+    lanes: Mapping[int, int]
+    due: int
+    resumed: Mapping[int, int] = field(default_factory=dict)
+
+    def end(self, given: Given, orphaned: bool = False) -> None:
+        """What has become of its lanes."""
+        self.resumed = given.resumed
+        resumed_ns = None if orphaned else max(given.resumed.values(), default=None)
+        self.loss = replace(self.loss, taken=given.taken, resumed_ns=resumed_ns, orphaned=orphaned)
+
+
 class SharedLoad:
     """`links`: those that load. What happens to them is told to `story`."""
 
@@ -57,7 +75,7 @@ class SharedLoad:
         self._links = tuple(links)
         self._order = order
         self._story = story
-        self._losses: list[Loss] = []
+        self._losses: list[_Lost] = []
 
     async def run(self) -> list[LoadResult]:
         """After `prepare`. Cancelling it ends the load; what was measured until then still arrives. Raises FleetError when an
@@ -71,7 +89,7 @@ class SharedLoad:
             await asyncio.shield(self._end())
             raise
         finally:
-            self._story.losses += await asyncio.to_thread(lambda: [self._counted(loss) for loss in self._losses])
+            self._story.losses += await asyncio.to_thread(lambda: [self._counted(lost) for lost in self._losses])
 
     async def prepare(self) -> None:
         """Everything before the start. Raises FleetError for an agent that is lost, or refuses."""
@@ -93,9 +111,16 @@ class SharedLoad:
     async def _finish(self) -> list[LoadResult]:
         waiting = {asyncio.ensure_future(link.finished()): link for link in self._links}
         results: list[LoadResult] = []
+        fell = asyncio.Event()
+        for link in self._links:
+            assert link.part is not None
+            link.part.on_fallen = fell.set
         try:
-            while waiting:
-                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                await self._replace_fallen(fell, list(waiting.values()))
+                if not waiting:
+                    break
+                done = await _first_of(waiting, fell)
                 for future in done:
                     link = waiting.pop(future)
                     try:
@@ -111,6 +136,22 @@ class SharedLoad:
             raise FleetError("all agents were lost before the load was over")
         return results
 
+    async def _replace_fallen(self, fell: asyncio.Event, here: Sequence[AgentLink]) -> None:
+        """Lanes of workers that have died go to others of the same agent, or else to other agents. Raises FleetError where
+        nobody can take them."""
+        fell.clear()
+        for link in self._links:
+            while link.part is not None and link.part.fallen:
+                fallen = link.part.fallen.popleft()
+                lost = FleetError(f"worker {fallen.worker} was lost: its process ended in the middle of the load")
+                loss = Loss(
+                    self._order.epoch, link.name, str(lost), fallen.ended_ns, fallen.ended_ns,
+                    tuple(sorted(fallen.lanes)), {}, None, worker=fallen.worker,
+                )  # fmt: skip
+                left = len(link.part.past) < link.workers
+                own, others = [one for one in here if one is link and left], [one for one in here if one is not link]
+                await self._give_away(_Lost(loss, fallen.lanes, due=fallen.due), [own, others])
+
     async def _hand_over(self, link: AgentLink, lost: FleetError, others: Sequence[AgentLink]) -> None:
         """Raises FleetError where the store went with it, or nobody can take its lanes."""
         part = link.part
@@ -121,30 +162,40 @@ class SharedLoad:
             self._order.epoch, link.name, str(lost), link.heard_ns - part.start_ns, part.permit_ns,
             tuple(sorted(part.lanes)), {}, None,
         )  # fmt: skip
-        self._losses.append(loss)
-        taken: dict[str, tuple[int, ...]] = {}
-        resumed_ns: int | None = None
-        for from_ns, lanes in sorted(due_from(part).items()):
-            if from_ns < self._order.end_ns:
-                got, since_ns = await _give(lanes, from_ns, others, lost)
-                taken = {name: (*taken.get(name, ()), *got.get(name, ())) for name in {**taken, **got}}
-                resumed_ns = max(resumed_ns or 0, since_ns)
-        self._losses[-1] = replace(loss, taken=taken, resumed_ns=resumed_ns)
-        self._story.tell(str(self._losses[-1]))
+        due = part.counts.due - sum(past.due for past in part.past)
+        await self._give_away(_Lost(loss, dict(part.lanes), due=due), [others])
 
-    def _counted(self, loss: Loss) -> Loss:
-        """With the number of requests that nobody knows of: what it had to send until others did, without what came in. Of
+    async def _give_away(self, lost: _Lost, groups: Sequence[Sequence[AgentLink]]) -> None:
+        """From the time on when what may have been sent ends; to the first of these groups that can. Raises FleetError where
+        none can."""
+        self._losses.append(lost)
+        given, loss = Given(), lost.loss
+        for from_ns, lanes in sorted(due_from(lost.lanes, loss.permit_ns).items()):
+            left = lanes if from_ns < self._order.end_ns else []
+            for group in groups:
+                await given.give(left, from_ns, group)
+                left, given.left = given.left, []
+            if left:
+                lost.end(given, orphaned=True)
+                raise FleetError(f"{loss.reason}; nobody can take over its {len(left)} lanes: {given.why}")
+        lost.end(given)
+        self._story.tell(str(lost.loss))
+
+    def _counted(self, lost: _Lost) -> Loss:
+        """With the number of requests that nobody knows of: what was to be sent until others did, without what came in. Of
         a long load only since what came in last."""
-        parts = {link.name: link.part for link in self._links if link.part is not None}
-        part, end_ns = parts[loss.agent], self._order.end_ns
-        resumed = {lane: parts[agent].lanes[lane] for agent, lanes in loss.taken.items() for lane in lanes}
+        loss, end_ns = lost.loss, self._order.end_ns
+        part = next(link.part for link in self._links if link.name == loss.agent)
+        assert part is not None
         long = min(loss.resumed_ns or end_ns, end_ns) > COUNTED_MOST_NS
+        received_ns = part.received_of(loss.worker) if loss.worker else part.received_ns
+        unsent_ns = min(loss.permit_ns, end_ns) if loss.orphaned else end_ns
         windows: dict[tuple[int, int], list[int]] = {}
-        for lane, since_ns in part.lanes.items():
-            window = (part.received_ns if long else since_ns, min(resumed.get(lane, end_ns), end_ns))
+        for lane, since_ns in lost.lanes.items():
+            window = (received_ns if long else since_ns, min(lost.resumed.get(lane, unsent_ns), end_ns))
             windows.setdefault(window, []).append(lane)
         planned = sum(self._planned(lanes, *window) for window, lanes in windows.items())
-        return replace(loss, unknown=planned if long else planned - part.counts.due)
+        return replace(loss, unknown=max(0, planned if long else planned - lost.due))
 
     def _planned(self, lanes: Sequence[int], since_ns: int, until_ns: int) -> int:
         """Requests of these lanes that are due from since_ns until until_ns of the run's clock."""
@@ -178,46 +229,16 @@ class SharedLoad:
                 await asyncio.gather(*(link.finished() for link in begun), return_exceptions=True)
 
 
-def capacity(link: AgentLink) -> float:
-    """What an agent can send, in proportion to the others: its workers, by the weight that the fleet file gives them."""
-    return link.workers * link.member.weight
-
-
-def due_from(part: LoadPart) -> dict[int, list[int]]:
-    """The lanes of a part by the time from which somebody else is to send them: after the last permit, and never before the
-    part itself sent them."""
-    times: dict[int, list[int]] = {}
-    for lane, since_ns in sorted(part.lanes.items()):
-        times.setdefault(max(part.permit_ns, since_ns), []).append(lane)
-    return times
-
-
-async def _give(
-    lanes: Sequence[int], from_ns: int, others: Sequence[AgentLink], lost: FleetError
-) -> tuple[dict[str, tuple[int, ...]], int]:
-    """To those that are there and have capacity: who took which, and since when all are sent again. Raises FleetError."""
-    able, left, since_ns = [one for one in others if one.lost is None], list(lanes), from_ns
-    taken: dict[str, tuple[int, ...]] = {}
-    refusals: list[str] = []
-    while left:
-        if not able:
-            why = "; ".join(refusals) or "no other agent is loading"
-            raise FleetError(f"{lost}; nobody can take over its {len(left)} lanes: {why}")
-        parts = share_lanes(len(left), [capacity(one) for one in able])
-        shares = [(one, [left[place] for place in part]) for one, part in zip(able, parts, strict=True) if part]
-        answers = await asyncio.gather(*(one.take_lanes(part, from_ns) for one, part in shares), return_exceptions=True)
-        left = []
-        for (one, part), answer in zip(shares, answers, strict=True):
-            if isinstance(answer, int):
-                taken[one.name] = (*taken.get(one.name, ()), *part)
-                since_ns = max(since_ns, answer)
-            elif isinstance(answer, FleetError | InputError | MeasurementError):
-                refusals.append(str(answer))
-                left += part
-                able.remove(one)
-            else:
-                raise answer
-    return taken, since_ns
+async def _first_of(
+    waiting: Mapping[asyncio.Future[LoadResult], AgentLink], fell: asyncio.Event
+) -> set[asyncio.Future[LoadResult]]:
+    """Those that have ended first; none where a worker has fallen, since its lanes come before everything else."""
+    falling = asyncio.ensure_future(fell.wait())
+    try:
+        await asyncio.wait({*waiting, falling}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        falling.cancel()
+    return set() if fell.is_set() else {future for future in waiting if future.done()}
 
 
 async def at_once(work: Iterable[Awaitable[T]]) -> list[T]:

@@ -116,6 +116,7 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
     """Check everything that can be checked before anything is started, and make the run's directory."""
     from perfgate.cli.agents import controller_tls, fleet_file
     from perfgate.history.location import find_location
+    from perfgate.plan import LANES
     from perfgate.scenario import load_scenario
     from perfgate.targets.load import load_target
 
@@ -130,6 +131,10 @@ def open_order(arguments: argparse.Namespace, kind: str) -> Order:
     for option in ("local_agents", "workers"):
         if getattr(arguments, option) < 1:
             raise InputError(f"--{option.replace('_', '-')} {getattr(arguments, option)}: at least 1 is needed")
+    if (workers := arguments.local_agents * arguments.workers) > LANES:
+        raise InputError(
+            f"{workers} load workers are more than the {LANES} lanes of a plan: give fewer by --workers or --local-agents"
+        )
     history = find_location(arguments.history)
     fleet = fleet_file(arguments)
     listed = (part.strip() for part in arguments.agents.split(","))

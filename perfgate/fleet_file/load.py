@@ -15,6 +15,9 @@ from perfgate.scenario.load import parse_toml, read_text
 from perfgate.scenario.messages import explain
 from perfgate.trust.table import tls_files
 
+MOST_LOADING = 64
+"""As many as a plan has lanes (perfgate.plan.LANES, which lies above this)."""
+
 
 def load_fleet(path: str | Path) -> FleetFile:
     """Read and check it. Raises InputError naming file, line, field, value and remedy."""
@@ -76,6 +79,11 @@ def _check_together(hosts: Sequence[FleetHost], origin: str) -> None:
         raise InputError(
             f"{origin}: {' and '.join(stores)} both have the role host; both builds of a gate run on one machine, so give "
             "one of them only load"
+        )
+    if (loading := sum(host.loads for host in hosts)) > MOST_LOADING:
+        raise InputError(
+            f"{origin}: {loading} hosts have the role load, but a plan has {MOST_LOADING} lanes to share among them, and whoever "
+            f"has none has nothing to send; leave {loading - MOST_LOADING} of them out"
         )
     if not any(host.loads for host in hosts):
         raise InputError(f'{origin}: no host has the role load; write roles = ["load"] where requests are to come from')

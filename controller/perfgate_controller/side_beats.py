@@ -1,0 +1,103 @@
+"""Heartbeats beside an agent's stream, over a connection of their own, when the stream is silent under load.
+
+TCP sends what got lost again after 0.2, 0.6, 1.4 and 3 s (its timeout doubles, RFC 6298), so a network that was cut for a
+second stays silent for longer. A new connection's first packet goes out at once, again and again, and comes through as soon as
+the network is there: then the agent hears its permit and is heard, and the stream has time to recover.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+import grpc
+
+from perfgate.trust.files import TlsFiles
+from perfgate.units import NS_PER_S
+from perfgate.wire.v1 import wire_pb2 as pb
+from perfgate.wire.v1 import wire_pb2_grpc as rpc
+from perfgate_controller.dial_tls import make_channel, split_address
+from perfgate_controller.member import Member, Patience
+
+TRY_S = 0.1
+CALL_S = 1.0
+OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
+"""Otherwise gRPC would give us the connection of the stream."""
+
+
+class Stream(Protocol):
+    """What is needed of SessionStream."""
+
+    member: Member
+    address: str
+    patience: Patience
+    lease: str
+    heard_ns: int
+    stream_heard_ns: int
+
+    @property
+    def loading(self) -> bool: ...
+
+    def heartbeat(self) -> pb.Heartbeat: ...
+
+
+class SideBeats:
+    """Of one session."""
+
+    def __init__(self, stream: Stream, tls: TlsFiles | None) -> None:
+        self._stream = stream
+        self._tls = tls
+
+    async def tend(self) -> None:
+        """For as long as the session lasts; ends by being cancelled."""
+        while True:
+            await asyncio.sleep(TRY_S)
+            if self._silent and await self._reached():
+                await self._beat()
+
+    @property
+    def _silent(self) -> bool:
+        """The stream has said nothing for so long that it may have to wait for TCP."""
+        stream = self._stream
+        return stream.loading and time.monotonic_ns() - stream.stream_heard_ns > stream.patience.aside_ns
+
+    async def _reached(self) -> bool:
+        """Whether a new connection came about before the stream spoke again. One that is under way does not keep the next
+        from being tried: the first packet of it may be lost, and is sent again only after a second."""
+        tries: set[asyncio.Task[None]] = set()
+        try:
+            while self._silent:
+                tries.add(asyncio.create_task(_connect(self._stream.address)))
+                done, tries = await asyncio.wait(tries, timeout=TRY_S, return_when=asyncio.FIRST_COMPLETED)
+                if any(one.exception() is None for one in done):
+                    return True
+                if done:  # refused, which is said at once
+                    await asyncio.sleep(TRY_S)
+            return False
+        finally:
+            for one in tries:
+                one.cancel()
+            await asyncio.gather(*tries, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        """Until the stream speaks again, or nobody answers here either."""
+        stream = self._stream
+        async with make_channel(stream.address, self._tls, stream.member.tls_name, OPTIONS) as channel:
+            stub, pause_s = rpc.AgentStub(channel), 0.0  # type: ignore[no-untyped-call]
+            while self._silent:
+                try:
+                    await stub.Beat(pb.SideBeat(lease=stream.lease, heartbeat=stream.heartbeat()), timeout=CALL_S)
+                except grpc.aio.AioRpcError:
+                    return
+                stream.heard_ns = time.monotonic_ns()
+                await asyncio.sleep(pause_s)  # the second one at once: only now there is a further permit
+                pause_s = stream.patience.beat_ns / NS_PER_S
+
+
+async def _connect(address: str) -> None:
+    """Raises OSError."""
+    host, port = split_address(address)
+    async with asyncio.timeout(CALL_S):
+        _, writer = await asyncio.open_connection(host, port)
+    writer.transport.abort()
