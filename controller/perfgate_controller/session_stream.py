@@ -268,18 +268,16 @@ class SessionStream:
         """Silence, which is judged when this process has had time to hear what was said."""
         looked_ns = time.monotonic_ns()
         while self._lost is None:
-            left_ns = self.heard_ns + self._limit_ns() - looked_ns
+            limit_ns = self.patience.load_ns if self.loading else self.patience.idle_ns
+            left_ns = self.heard_ns + limit_ns - looked_ns
             await asyncio.sleep(max(LOOK_LEAST_NS, min(left_ns, self.patience.beat_ns // 2)) / NS_PER_S)
             if time.monotonic_ns() - looked_ns > STOOD_STILL_NS:
                 await asyncio.sleep(CATCH_UP_S)
-            looked_ns, limit_ns = time.monotonic_ns(), self._limit_ns()
+            looked_ns = time.monotonic_ns()
             if looked_ns - self.heard_ns > limit_ns:
                 self._lose(f"silent for more than {limit_ns / NS_PER_S:g} s")
             elif looked_ns - self.stream_heard_ns > max(limit_ns, STREAM_SILENT_NS):
                 self._lose(f"its stream was silent for {STREAM_SILENT_NS / NS_PER_S:g} s, though it answers beside it")
-
-    def _limit_ns(self) -> int:
-        return self.patience.load_ns if self.loading else self.patience.idle_ns
 
     def heartbeat(self) -> pb.Heartbeat:
         """With the permit of the load that is running."""
