@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 from perfgate_agent.configuration import AgentConfiguration
-from perfgate_agent.host import Build, Host, directory_bytes
+from perfgate_agent.host import Build, Host
 from perfgate_agent.loader import load_nodes
 from perfgate_agent.prepare import learn
 from perfgate_agent.process import LOOPBACK, StoreProcess
-from perfgate_agent.samples import find_samples
 
 from perfgate.address import Address
 from perfgate.dataset import Dataset
 from perfgate.errors import InputError, TargetError
 from perfgate.operation import Operation
 from perfgate.outcome import Outcome
+from perfgate.target_check.ending import copied, stopped
 from perfgate.target_check.order import Order
 from perfgate.target_check.probe import Prober, judge_answers
 from perfgate.target_check.step import Broken, State, Step, shown_reply, shown_request
@@ -64,9 +62,9 @@ async def _started(order: Order, tell: Told) -> None:
         tell(Step("start", State.OK, _described(process)))
         data, address = process.start.data_dir, process.start.address
         await _Check(order, address, tell).prove()
-        tell(await _stop(process, data))
+        tell(await stopped(process, data))
         host.processes.pop(handle)
-        tell(await _copied(host, build, data, order))
+        tell(await copied(host, build, data, order))
     finally:
         await host.close()
 
@@ -82,45 +80,6 @@ async def _step(name: str, work: Awaitable[tuple[int, StoreProcess]]) -> tuple[i
         return await work
     except (TargetError, InputError) as error:
         raise Broken(Step(name, State.FAILED, str(error))) from error
-
-
-async def _stop(process: StoreProcess, data: Path) -> Step:
-    status, killed = await process.stop()
-    spec = process.start.spec
-    if killed:
-        text = (
-            f"still ran {spec.stop_grace_ns / 1e9:g} s after SIG{spec.stop_signal} and was killed; set stop_signal or "
-            "stop_grace_seconds, if its data must survive"
-        )
-        return Step("stop", State.WARNING, text)
-    size = directory_bytes(data) / 1e6
-    left = f"; its directory holds {size:.1f} MB" if size else ""
-    ended = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-    return Step("stop", State.OK, f"{ended} after SIG{spec.stop_signal}{left}")
-
-
-async def _copied(host: Host, build: Build, data: Path, order: Order) -> Step:
-    """Whether a copy of the stopped directory serves a fresh process, where the file says so."""
-    if not build.spec.copyable:
-        return Step("copy", State.OK, "copyable = false: each process is loaded anew")
-    remedy = "set copyable = false in the target file if it cannot serve a copy"
-    try:
-        _, process = await host.start(build, copy_of=data)
-        adapter = build.adapter(process.start.address)
-        await learn(adapter, process.start.address)
-        prober = Prober(adapter, process.start.address, order.timeout_s)
-        request = adapter.encode_count()
-        status, body = await prober.raw(request)
-        count, least = adapter.read_count(status, body), build.dataset.num_nodes
-        if count < least:
-            text = f"a fresh process on a copy of the directory holds {count} memories, not {least}; {remedy}"
-            return Step("copy", State.FAILED, text, shown_request(request), shown_reply(status, body))
-        problem = await find_samples(adapter, process.start.address, least)
-    except (TargetError, OSError, ValueError) as error:
-        problem = str(error)
-    if problem:
-        return Step("copy", State.FAILED, f"on a copy of the stopped directory: {problem}; {remedy}")
-    return Step("copy", State.OK, "a fresh process on a copy of the stopped directory holds and finds the memories")
 
 
 class _Check:
