@@ -51,8 +51,10 @@ class SideBeats:
 
     async def tend(self) -> None:
         """For as long as the session lasts; ends by being cancelled."""
+        stream = self._stream
         while True:
-            await asyncio.sleep(TRY_S)
+            left_ns = stream.stream_heard_ns + stream.patience.aside_ns - time.monotonic_ns()
+            await asyncio.sleep(max(TRY_S, left_ns / NS_PER_S))
             if self._silent and await self._reached():
                 await self._beat()
 

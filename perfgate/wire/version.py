@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perfgate import __version__
 
-PROTOCOL = 3
+PROTOCOL = 4
 
 
 def mismatch(theirs: int, their_version: str) -> str:
