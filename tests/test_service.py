@@ -38,9 +38,10 @@ async def test_a_second_controller_is_told_who_holds_the_agent_and_gets_it_after
 
 
 async def test_another_version_is_named_and_not_crashed_on(agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = version.PROTOCOL
     monkeypatch.setattr(version, "PROTOCOL", 99)
     link = AgentLink(agent)
-    with pytest.raises(FleetError, match=r"protocol 99 here .* protocol 3 there .*install the same perfgate"):
+    with pytest.raises(FleetError, match=rf"protocol 99 here .* protocol {theirs} there .*install the same perfgate"):
         await link.open("somebody", "run")
     await link.close()
 
