@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from perfgate.address import Address
 from perfgate.errors import FleetError
@@ -235,7 +235,8 @@ async def _first_of(
     """Those that have ended first; none where a worker has fallen, since its lanes come before everything else."""
     falling = asyncio.ensure_future(fell.wait())
     try:
-        await asyncio.wait({*waiting, falling}, return_when=asyncio.FIRST_COMPLETED)
+        both: set[asyncio.Future[Any]] = {*waiting, falling}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     finally:
         falling.cancel()
     return set() if fell.is_set() else {future for future in waiting if future.done()}
