@@ -109,7 +109,9 @@ class SharedLoad:
         await at_once(link.start_at(start_ns) for link in self._links)
 
     async def _finish(self) -> list[LoadResult]:
-        waiting = {asyncio.ensure_future(link.finished()): link for link in self._links}
+        waiting: dict[asyncio.Future[LoadResult], AgentLink] = {
+            asyncio.ensure_future(link.finished()): link for link in self._links
+        }
         results: list[LoadResult] = []
         fell = asyncio.Event()
         for link in self._links:
