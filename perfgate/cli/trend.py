@@ -197,7 +197,7 @@ def _print(shown: list[Assembled], outlooks: list[Outlook]) -> None:
         if words := spread_words(assembled.spread):
             print(f"  {words}")
     if lost := shown[0].unreachable:
-        print(f"{len(lost)} commits hang together with {anchor} by no gate and are left out")
+        print(f"{len(lost)} commits are left out: no chain of gates leads from them to {anchor}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -48,7 +48,7 @@ def look_at(
 def sentence(of: Outlook) -> str:
     """One line for a log."""
     if of.slope is None:
-        return f"{of.series.metric}: {len(of.series)} points, too few in the window for a slope"
+        return f"{of.series.metric}: {len(of.series)} point{'s' if len(of.series) > 1 else ''}, too few in the window for a slope"
     low, middle, high = (
         format_percent(math.expm1(value), signed=True) for value in (of.slope.lower, of.slope.estimate, of.slope.upper)
     )
