@@ -197,7 +197,7 @@ def _print(shown: list[Assembled], outlooks: list[Outlook]) -> None:
         if words := spread_words(assembled.spread):
             print(f"  {words}")
     if lost := shown[0].unreachable:
-        print(f"{len(lost)} commits are left out: no chain of gates leads from them to {anchor}")
+        print(f"commits left out, since no chain of gates leads from them to {anchor}: {len(lost)}")
 
 
 def _write(path: Path, text: str) -> None:
