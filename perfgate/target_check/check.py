@@ -155,7 +155,7 @@ class _Check:
             text = str(error) or "loading did not end: the store stalls"
             raise Broken(Step("load", State.FAILED, text, sent)) from error
         steps = len(self._adapter.preparations()) if isinstance(self._adapter, Preparing) else 0
-        prepared = f"{steps} preparing steps; " if steps else ""
+        prepared = f"{steps} preparing step{'s' if steps > 1 else ''}; " if steps else ""
         text = f"{prepared}{report.count} memories in {report.duration_ns / 1e9:.2f} s"
         if isinstance(self._adapter, Finishing) and self._adapter.finishing():
             text += f", of them {report.finish_ns / 1e9:.2f} s until what follows loading was done"
