@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from perfgate.cli.main import build_parser
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(path for where in ("*.md", "docs/**/*.md", "examples/*/*.md") for path in ROOT.glob(where))
 DECIDERS = [*(ROOT / "perfgate" / "gate").glob("*.py"), ROOT / "controller" / "perfgate_controller" / "gate_loop.py"]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+CALL = re.compile(r"(?:\$ |PERFGATE_\w+=\S+ |scripts/apart\.sh )*(?:\.venv/bin/)?perfgate (?P<words>.*)")
+SHELL = {"|", "&&", "&", ">", "2>"}
 CODE = re.compile(r'\bReason\(\s*"(\w+)"')
 BROKEN_OFF = re.compile(r'Error: "(\w+)"|\.get\(type\(error\), "(\w+)"\)|self\.pairs, "(\w+)"')
 
@@ -47,6 +53,28 @@ def test_no_reason_is_explained_that_does_not_exist() -> None:
 def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
     targets = LINK.findall(document.read_text(encoding="utf-8"))
     assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def commands(document: Path) -> list[list[str]]:
+    """Calls of perfgate in the document's blocks, as far as they are whole: without `[…]` or `…`."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", document.read_text(encoding="utf-8"), re.M | re.S)
+    lines = [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    calls = [CALL.match(line) for line in lines]
+    whole = [call["words"] for call in calls if call and not re.search(r"[\[…]", call["words"].partition(" #")[0])]
+    return [
+        list(itertools.takewhile(lambda word: word not in SHELL, shlex.split(text, comments=True))) for text in whole
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_call_of_a_document_can_be_read(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in commands(document):
+        code = 0
+        try:
+            build_parser(words[0]).parse_args(words)
+        except SystemExit as end:
+            code = end.code
+        assert code == 0, f"perfgate {shlex.join(words)}: {capsys.readouterr().err}"
 
 
 def test_every_room_of_the_architecture_exists() -> None:
