@@ -122,9 +122,10 @@ def test_ctrl_c_in_the_middle_of_a_slice_leaves_no_store_stopped_or_running(tmp_
         assert len(stores) == 2
         assert b"T" in [Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] for pid in stores]
         process.send_signal(signal.SIGINT)
-        process.communicate()
+        out, err = process.communicate()
         wait_gone(stores)
-    assert "interrupted" in (tmp_path / "out" / "result.json").read_text()
+    assert process.returncode == 3, out + err
+    assert "interrupted" in out, out + err
 
 
 def words_of(pid: int) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compete_values import measurement
 from hypothesis import given
 from hypothesis import strategies as st
 from perfgate_controller.compete_loop import Competition
@@ -23,14 +24,17 @@ from perfgate.address import Address
 from perfgate.compete.frontiers import frontier_of
 from perfgate.compete.model import Measurement
 from perfgate.compete.outcome import decide
+from perfgate.compete.policy import CompetePolicy, check_policy
+from perfgate.compete.series import series_of
 from perfgate.compete.slices import group_of, passes_of, steps
 from perfgate.compete.theta import Theta, thetas
+from perfgate.errors import InputError
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm, Segment, SegmentKind
 from perfgate.targets.model import Target
-from perfgate.units import NS_PER_S
+from perfgate.units import NS_PER_MS, NS_PER_S
 
 POLICY = dataclasses.replace(TURNS, slice_ns=NS_PER_S // 4, measured_ns=2 * NS_PER_S, min_rounds=3, max_rounds=3)
 PASSES = 8
@@ -221,3 +225,26 @@ async def test_a_store_with_a_process_for_each_value_takes_turns_too(tmp_path: P
     fleet = Paused()
     measured = await play(fleet, request(tmp_path, POLICY, applies="load"))
     assert (measured.slice_ns, fleet.most_alive) == (0, 1)
+
+
+def test_sessions_of_slices_are_no_part_of_the_series_of_turns_which_stays_what_it_was() -> None:
+    measured = measurement([0.0, 0.0])
+    frontiers = [frontier_of(measured, number, POLICY) for number in (0, 1)]
+    theta = thetas(measured, frontiers, POLICY)[0]
+
+    def key(of: Measurement, **fields: Any) -> str:
+        return series_of(of, theta, dataclasses.replace(CompetePolicy(), **fields), "digest", {"cpu": "x"})
+
+    sliced = dataclasses.replace(measured, slice_ns=NS_PER_S // 4)
+    assert (
+        key(measured) == "208016f365535dd8"
+    )  # as sessions are stored under that were recorded before there were slices
+    assert key(measured, group_requests=100, slice_trim=0.2, slice_ns=0) == key(measured)
+    others = [key(sliced), key(dataclasses.replace(measured, slice_ns=NS_PER_S)), key(sliced, group_requests=100)]
+    assert len({key(measured), *others}) == 4
+
+
+def test_a_slice_that_holds_next_to_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="slice = less than 100 ms"):
+        check_policy(CompetePolicy(slice_ns=50 * NS_PER_MS))
+    check_policy(CompetePolicy(slice_ns=0))
