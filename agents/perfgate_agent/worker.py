@@ -49,7 +49,7 @@ class WorkerHandle:
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), pinned, PRIORITY,
-                sys.executable, "-m", "perfgate_agent.worker_process", str(theirs.fileno()), name,
+                sys.executable, "-P", "-m", "perfgate_agent.worker_process", str(theirs.fileno()), name,
                 pass_fds=[theirs.fileno()], stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
             )  # fmt: skip

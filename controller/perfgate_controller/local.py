@@ -37,9 +37,10 @@ async def local_agents(wanted: LocalAgents, log_dir: Path) -> AsyncIterator[list
     log_dir/agent-N.log. Raises FleetError when one does not come up."""
     processes: list[asyncio.subprocess.Process] = []
     try:
-        for number in range(wanted.agents):
-            processes.append(await _start(wanted, number, log_dir / f"agent-{number + 1}.log"))
-        yield [await _address(process, log_dir) for process in processes]
+        logs = [log_dir / f"agent-{number + 1}.log" for number in range(wanted.agents)]
+        for number, log in enumerate(logs):
+            processes.append(await _start(wanted, number, log))
+        yield [await _address(process, log) for process, log in zip(processes, logs, strict=True)]
     finally:
         await asyncio.shield(asyncio.gather(*(_stop(process) for process in processes)))
 
@@ -52,14 +53,14 @@ async def _start(wanted: LocalAgents, number: int, log: Path) -> asyncio.subproc
     wrapper: Sequence[str] = (sys.executable, "-I", "-S", spawn.__file__, str(os.getpid()), "-", "normal")
     with log.open("wb") as errors:
         return await asyncio.create_subprocess_exec(
-            *wrapper, sys.executable, "-m", "perfgate_agent", *arguments,
+            *wrapper, sys.executable, "-P", "-m", "perfgate_agent", *arguments,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors,
             start_new_session=True,  # Ctrl-C is the controller's to handle
             env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
         )  # fmt: skip
 
 
-async def _address(process: asyncio.subprocess.Process, log_dir: Path) -> str:
+async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(READY_S):
@@ -68,7 +69,9 @@ async def _address(process: asyncio.subprocess.Process, log_dir: Path) -> str:
                     return line.removeprefix(READY).split()[0]
     except TimeoutError:
         pass
-    raise FleetError(f"the local agent did not start; its log is in {log_dir}")
+    said = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    last = next(filter(None, (line.strip() for line in reversed(said))), "nothing")
+    raise FleetError(f"the local agent did not start; the last that it said: {last} (all is in {log})")
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -37,7 +37,7 @@ def run_gate(words: Sequence[str], directory: Path, location: Location) -> Entry
 def _call(words: Sequence[str]) -> bool:
     """Whether it was interrupted. In a session of its own, so that Ctrl-C reaches it once, through here."""
     told = []
-    command = [sys.executable, "-m", "perfgate", "gate", *words]
+    command = [sys.executable, "-P", "-m", "perfgate", "gate", *words]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True) as child:
 
         def pass_on(number: int, _frame: FrameType | None) -> None:

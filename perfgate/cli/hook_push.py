@@ -156,7 +156,7 @@ def _make_place(top: Path, update: Update) -> Path:
 
 def _program(repository: Path) -> list[str]:
     named = os.environ.get("PERFGATE") or ask(repository, "config", "perfgate.program")
-    return [named] if named and Path(named).is_file() else [sys.executable, "-m", "perfgate"]
+    return [named] if named and Path(named).is_file() else [sys.executable, "-P", "-m", "perfgate"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ async def probe_noise(seconds: float, cpu: int | None) -> Interruptions:
 @contextlib.asynccontextmanager
 async def echo_server(cpus: Sequence[int]) -> AsyncIterator[int]:
     """Yields the port. Raises MeasurementError when it does not start."""
-    command = [sys.executable, "-m", "perfgate.doctor.echo"]
+    command = [sys.executable, "-P", "-m", "perfgate.doctor.echo"]
     async with _child(command, cpus, STORE_PRIORITY) as process:
         assert process.stdout is not None
         try:
