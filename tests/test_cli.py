@@ -69,8 +69,8 @@ def test_a_wrong_call_never_exits_with_the_code_of_a_competitive_block(capsys: p
     ("words", "said"),
     [
         (["gat"], "perfgate: argument VERB: 'gat' is unknown: did you mean gate?"),
-        (["gate", "--margn", "3"], "perfgate gate: unknown argument --margn: did you mean --margin?"),
-        (["history", "shw"], "perfgate history: argument ACTION: 'shw' is unknown: did you mean show?"),
+        (["gate", "--margn", "3"], "perfgate: unknown argument --margn: did you mean --margin?"),
+        (["history", "shw"], "perfgate: argument ACTION: 'shw' is unknown: did you mean show?"),
         (["gate", "--mode", "both"], "'both' is unknown: known are alternation, duet"),
     ],
 )

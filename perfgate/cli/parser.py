@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One line in place of the whole usage, which takes a screen for some verbs; ends with argparse's 2."""
-        self.exit(2, f"{self.prog}: {message}\nusage and examples: {self.prog} --help\n")
+        self.exit(2, f"perfgate: {message}\nusage and examples: {self.prog} --help\n")
 
 
 def described(subparsers: Subparsers, name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
