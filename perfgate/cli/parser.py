@@ -44,5 +44,6 @@ def similar(word: str, known: Iterable[str]) -> str:
     """`: did you mean …?` where one of the known words is like it, or nothing."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f": did you mean {close[0]}?" if close else ""
+    bare = {one.lstrip("-"): one for one in known}  # dashes are in common to all options
+    close = difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.6)
+    return f": did you mean {bare[close[0]]}?" if close else ""
