@@ -55,7 +55,7 @@ def explain(
 
 def suggest(word: str, known: Sequence[str]) -> str:
     """What to write instead of `word`: the most similar known word, or all of them."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
 
 
