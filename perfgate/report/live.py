@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TICK_EVERY_NS = 5 * NS_PER_S
 BAR_WIDTH = 30
+BEGAN_NS = time.monotonic_ns()
+"""When this process began to show progress: building and measuring, or the gates of a bisection, are on one clock."""
 Clock = Callable[[], int]
 
 
@@ -32,7 +34,7 @@ Clock = Callable[[], int]
 def make_progress(stream: TextIO) -> Iterator[Progress]:
     """A live view where `stream` is a terminal, lines where it is not; the screen is left clean in any case."""
     if not stream.isatty():
-        yield PlainProgress(stream)
+        yield PlainProgress(stream, began_ns=BEGAN_NS)
         return
     from rich.console import Console
 
@@ -43,11 +45,11 @@ def make_progress(stream: TextIO) -> Iterator[Progress]:
 class PlainProgress:
     """For logs: `[ 1 min 20 s] pair 3 of at most 30 …`. Ticks and fractions come at most every five seconds."""
 
-    def __init__(self, stream: TextIO, clock: Clock = time.monotonic_ns) -> None:
+    def __init__(self, stream: TextIO, clock: Clock = time.monotonic_ns, began_ns: int | None = None) -> None:
         self._stream = stream
         self._clock = clock
-        self._began_ns = clock()
-        self._ticked_ns = self._began_ns
+        self._ticked_ns = clock()
+        self._began_ns = self._ticked_ns if began_ns is None else began_ns
 
     def handle(self, event: Event) -> None:
         if isinstance(event, Tick | PhaseProgress):
