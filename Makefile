@@ -5,7 +5,7 @@ PY := .venv/bin/python
 .PHONY: help setup demo test test-slow test-stores fuzz faults bench bench-memory performance-baseline lint proto lock clean
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 setup: ## virtual environment, pinned dependencies, generated protobuf
 	@scripts/setup.sh
@@ -14,7 +14,7 @@ demo: setup ## gate the built-in store against itself, then against a build with
 	@scripts/demo.sh
 
 test: setup lint ## lint, types, layers and all quick tests
-	@$(PY) -m pytest
+	@scripts/test.sh
 
 test-slow: setup ## long simulations and real gates
 	@$(PY) -m pytest -m slow --timeout 3600
