@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from perfgate_controller.compete_loop import Competition
 from perfgate_controller.compete_request import CompeteRequest
+from perfgate_controller.fleet_story import FleetStory, Loss
 from perfgate_controller.link import LoadResult, Running
 
 from perfgate.address import Address
@@ -61,6 +62,7 @@ class MadeUp:
         self.loads: list[tuple[str, tuple[Segment, ...]]] = []
         self.most_alive = 0
         self.fail_at = -1
+        self.story, self.epoch = FleetStory(), 0
         self.environment = {"local-1": {"cpu": "x"}}
         self.on_exit: Any = None
         self._handler: Callable[[Interval], None] = lambda interval: None
@@ -216,6 +218,13 @@ async def test_a_store_that_serves_other_data_ends_it_and_what_was_measured_is_k
     assert "0 memories" in measured.broken[1]
     assert len(measured.turns) == 7
     assert fleet.alive == {}
+
+
+async def test_a_load_in_which_a_worker_was_lost_is_no_turn_though_others_took_its_lanes(tmp_path: Path) -> None:
+    fleet = MadeUp(by_name)
+    fleet.story.losses.append(Loss(0, "a", "worker a/1 was lost: killed", 1, 1, (1,), {"a": (1,)}, 2, worker="a/1"))
+    with pytest.raises(FleetError, match="worker a/1 was lost: killed; its 1 lanes went to a"):
+        await play(fleet, request(tmp_path))
 
 
 async def test_an_agent_that_is_lost_before_anything_was_measured_is_a_failure_and_no_verdict(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from perfgate_agent.keep import KEPT_MOST, SESSIONS_MOST, Keeper, KeptStore, mer
 from perfgate_agent.lease import LeaseBook
 from perfgate_agent.outbox import BATCH_BYTES, Outbox
 from perfgate_controller.clock_offset import measure_offset
-from perfgate_controller.fleet_reasons import check_counts, fleet_notes, judge_pair, run_reasons
+from perfgate_controller.fleet_reasons import check_counts, fleet_notes, judge_pair, loss_text, run_reasons
 from perfgate_controller.fleet_story import FleetStory, Loss, Start
 from perfgate_controller.load_part import DEAD_NS, LoadPart
 from perfgate_controller.member import members_of
@@ -187,6 +187,19 @@ def test_a_loss_is_a_verdict_or_a_mark_as_the_policy_says() -> None:
     assert fleet_notes(story, Policy()) == ()
     assert "went to a, b" in fleet_notes(story, Policy(agent_loss="continue"))[0]
     assert [reason.code for reason in run_reasons(story, [], Policy())] == ["agent_lost"]
+
+
+def test_who_was_lost_is_told_by_name_and_what_nobody_could_take_over_is_called_so() -> None:
+    dead = Loss(2, "c", "worker c/1 was lost: it ended", 10**9, 10**9, (3,), {}, None, 4, worker="c/1", orphaned=True)
+    story = FleetStory(losses=[LOSS, dead])
+    assert set(story.to_json()["lost"]) == {"c", "c/1"}
+    assert str(dead) == (
+        "worker c/1 was lost: it ended; nobody could take over its 1 lanes; of 4 requests nobody knows whether it had sent them"
+    )
+    over = Loss(2, "c", "agent c was lost: silent", 10**9, 2 * 10**9, (1, 2), {}, None, 0)
+    assert str(over).endswith("its 2 lanes had nothing left to send")
+    assert loss_text(story, 2) == f"{LOSS}; {dead}"
+    assert loss_text(story, 3) == ""
 
 
 def test_starts_that_are_too_far_apart_warn_or_spoil_as_the_policy_says() -> None:

@@ -23,6 +23,7 @@ from perfgate.targets.model import Target
 from perfgate.units import NS_PER_MS, NS_PER_S, format_count, format_duration
 from perfgate_controller.collect import Collector
 from perfgate_controller.fleet import Fleet
+from perfgate_controller.fleet_reasons import loss_text
 from perfgate_controller.phases import Phases
 
 VOIDS_MOST = 3
@@ -123,6 +124,8 @@ class CapacityHunt:
         if total is None:
             raise MeasurementError("nothing was measured in a trial; look at the agent's log")
         workers = collector.workers(report for result in results for report in result.reports)
+        if lost := loss_text(self._fleet.story, self._fleet.epoch):
+            return judged(rung, plan, total, request.limit, lost)
         if was_cut(total):
             # Requests that were never sent are the store's doing then, unless a worker was at its limits.
             fault = cut_reason([total], workers, request.policy)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from perfgate.address import Address
 from perfgate.capacity_search import Trial, found, next_rung
 from perfgate.compete.model import FAILING, SATURATED, OperationReading, Reading
-from perfgate.errors import TargetError
+from perfgate.errors import FleetError, TargetError
 from perfgate.gate.capacity import fell_behind
 from perfgate.gate.generator import cut_reason, run_problems
 from perfgate.histogram import Histogram
@@ -21,7 +21,7 @@ from perfgate.targets.model import Target
 from perfgate_controller.collect import Collector
 from perfgate_controller.compete_request import CompeteRequest
 from perfgate_controller.fleet import Fleet
-from perfgate_controller.gate_loop import check_counts
+from perfgate_controller.fleet_reasons import check_counts, loss_text
 from perfgate_controller.link import LoadResult
 from perfgate_controller.ticker import ticking
 
@@ -98,6 +98,8 @@ class CompeteLoad:
         async with ticking(collector, self._progress, settle_ns + measured_ns):
             results = await self._fleet.load(scenario, request.seed, target, {Arm.BASE: address}, segments)
         check_counts(results)
+        if lost := loss_text(self._fleet.story, self._fleet.epoch):
+            raise FleetError(lost)
         return self._heard(collector, segments, results)
 
     def reading(self, value: int, heard: Sequence[Heard]) -> Reading:

@@ -39,6 +39,11 @@ def counts_text(results: Sequence[LoadResult]) -> str:
     return ""
 
 
+def loss_text(story: FleetStory, epoch: int) -> str:
+    """Who was lost in load `epoch`, for measurements that have no policy for it: its requests have a hole. Empty: nobody."""
+    return "; ".join(str(loss) for loss in story.losses_of(epoch))
+
+
 def judge_pair(pair: Pair, story: FleetStory, epoch: int, policy: Policy) -> Pair:
     """The pair that load `epoch` made: without its couples where an agent was lost in it and the policy goes on. Raises
     FleetError and StartError where the policy does not."""
