@@ -24,6 +24,10 @@ REQUEST_S = 60.0
 SETTLE_S = 10.0
 
 
+class NotFoundError(TargetError):
+    """All memories were acknowledged and counted, and are not found again."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadingReport:
     """What the store holds afterwards, and how long it took; finish_ns of that for what followed loading: an index that was
@@ -69,7 +73,7 @@ class Loader:
         await finish(self._adapter, self._address)
         finish_ns = time.monotonic_ns() - finishing
         if problem := await find_samples(self._adapter, self._address, self._num_nodes):
-            raise TargetError(f"{self._num_nodes} memories were loaded, but {problem}")
+            raise NotFoundError(f"{self._num_nodes} memories were loaded, but {problem}")
         self._progress(1.0)
         return LoadingReport(count, time.monotonic_ns() - began, finish_ns)
 
@@ -109,7 +113,7 @@ class Loader:
     def _fail(self, request: Exchange, problem: str) -> None:
         self._finished.set_exception(
             TargetError(
-                f"loading memory {request.key + 1} of {self._num_nodes} failed: {problem}; is the adapter right?"
+                f"loading memory {request.key + 1} of {self._num_nodes} failed: {problem}; is that what the target file expects?"
             )
         )
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from perfgate_agent.configuration import AgentConfiguration
 from perfgate_agent.host import Build, Host
-from perfgate_agent.loader import load_nodes
+from perfgate_agent.loader import NotFoundError, load_nodes
 from perfgate_agent.prepare import learn
 from perfgate_agent.process import LOOPBACK, StoreProcess
 
@@ -151,6 +151,8 @@ class _Check:
         try:
             async with asyncio.timeout(max(60.0, 6 * self._order.timeout_s)):
                 report = await load_nodes(self._adapter, self._prober.address, number, connections)
+        except NotFoundError as error:
+            raise Broken(Step("load", State.FAILED, str(error), *await self._unanswered())) from error
         except (TargetError, TimeoutError) as error:
             text = str(error) or "loading did not end: the store stalls"
             raise Broken(Step("load", State.FAILED, text, sent)) from error
@@ -160,6 +162,15 @@ class _Check:
         if isinstance(self._adapter, Finishing) and self._adapter.finishing():
             text += f", of them {report.finish_ns / 1e9:.2f} s until what follows loading was done"
         self._tell(Step("load", State.OK, f"{text}, counted and found again", sent or self._load_shown()))
+
+    async def _unanswered(self) -> tuple[str, str]:
+        """The first question that finds nothing of what was loaded, and what came back."""
+        for operation in (Operation.RECALL, *SEARCHES):
+            if operation in self._adapter.operations:
+                answer = await self._prober.ask(operation, 0)
+                if not answer.found:
+                    return answer.sent, answer.received or answer.example
+        return "", ""
 
     def _load_shown(self) -> str:
         """A load request; nothing as long as it holds what only the store knows."""
