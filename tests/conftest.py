@@ -11,7 +11,7 @@ import load_cases
 import pytest
 from dataset_values import small_dataset
 from hypothesis import settings
-from real_time import TRIES, in_real_time
+from real_time import TRIES, in_real_time, wants_all
 
 from perfgate.dataset import Dataset
 
@@ -47,8 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if in_real_time(item.path.stem):
-            item.add_marker("real_time")
             item.add_marker(pytest.mark.flaky(reruns=TRIES - 1))
+        if wants_all(item.path.stem):
+            item.add_marker("alone")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from real_time import TRIES, imports, in_real_time
+from real_time import TRIES, imports, in_real_time, wants_all
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,12 @@ def test_what_is_in_real_time_is_tried_again_and_what_only_computes_never(reques
         tries = item.get_closest_marker("flaky")
         assert (tries is not None) is in_real_time(item.path.stem), item
         assert tries is None or tries.kwargs == {"reruns": TRIES - 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "alone"),
+    [("test_player", True), ("test_usage", True), ("test_overload_end_to_end", True), ("test_local_limit", True),
+     ("test_fleet", False), ("test_compare", False), ("test_gate_end_to_end", False)],
+)  # fmt: skip
+def test_what_measures_or_loads_the_machine_is_not_run_beside_others(name: str, alone: bool) -> None:
+    assert wants_all(name) is alone
