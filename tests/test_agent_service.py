@@ -95,6 +95,8 @@ async def test_a_run_goes_the_whole_way_over_mutual_tls_and_keeps_no_secret(
             address,
             "--out",
             str(out),
+            "--warmup",
+            "0s",
         ]
         monkeypatch.setenv("PERFGATE_CERTS", str(certified.observer.ca.parent))
         refused = await asyncio.to_thread(perfgate, command, tmp_path)

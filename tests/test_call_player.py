@@ -122,7 +122,9 @@ def called(adapter: CallAdapter, **fields: Any) -> Part:
 )
 async def test_each_way_to_end_has_its_outcome(answer: Answer, outcome: Outcome, example: str) -> None:
     adapter = CallAdapter(answer)
-    report, intervals = await run(called(adapter, timeout_ns=(100 if outcome is Outcome.TIMEOUT else 5000) * MS))
+    report, intervals = await run(
+        called(adapter, connections=40, timeout_ns=(400 if outcome is Outcome.TIMEOUT else 5000) * MS)
+    )
     assert outcomes(intervals) == {outcome: 40}
     assert report.sent == len(adapter.calls) == 40, "nothing is sent again in secret"
     assert any(example in one for interval in intervals for one in interval.examples) or outcome is Outcome.OK

@@ -167,7 +167,7 @@ def test_a_running_store_is_loaded_when_empty_and_refused_when_it_holds_somethin
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as store:
         assert store.stdout is not None
         url = store.stdout.readline().split()[4]
-        arguments = ["run", str(scenario), "--target", str(target), "--url", url]
+        arguments = ["run", str(scenario), "--target", str(target), "--url", url, "--warmup", "0s"]
         first = perfgate([*arguments, "--out", str(tmp_path / "first")], cache)
         second = perfgate([*arguments, "--out", str(tmp_path / "second")], cache)
         store.terminate()

@@ -95,7 +95,9 @@ def spoken(port: int, **fields: Any) -> Part:
 )  # fmt: skip
 async def test_each_way_to_end_has_its_outcome(answer: Answer, outcome: Outcome, example: str) -> None:
     async with server(answer) as store:
-        report, intervals = await run(spoken(store.port, timeout_ns=(100 if outcome is Outcome.TIMEOUT else 5000) * MS))
+        report, intervals = await run(
+            spoken(store.port, connections=40, timeout_ns=(400 if outcome is Outcome.TIMEOUT else 5000) * MS)
+        )
     assert outcomes(intervals) == {outcome: 40}
     assert report.sent == len(store.requests) == 40, "nothing is sent again in secret"
     told = [one for interval in intervals for one in interval.examples]
