@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import load_cases
 import pytest
 from dataset_values import small_dataset
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from real_time import TRIES, in_real_time, wants_all
 
 from perfgate.dataset import Dataset
@@ -18,10 +18,11 @@ from perfgate.dataset import Dataset
 if TYPE_CHECKING:
     from secure_agents import Certified
 
-# New examples are searched for at the desk; what CI says of one commit must not depend on a die.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# How long an example takes says nothing on a machine that does something else, too. New examples are searched for at the
+# desk; what CI says of one commit must not depend on a die.
+settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("desk"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 # Each test starts several processes: none of them is to compile perfgate anew, as they would in many containers.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
