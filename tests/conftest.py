@@ -28,6 +28,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "desk")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Nor is a test to depend on what this shell has set, or work on the repository of the hook that calls it. Two of the names
+# are how one says what the tests may use.
+for name in [name for name in os.environ if name.startswith(("PERFGATE_", "GIT_"))]:
+    if name not in ("PERFGATE_KUBE", "PERFGATE_RAY_PYTHON"):
+        del os.environ[name]
+
 # Gates of tests are nobody's history. Tests of the history name a place of their own.
 os.environ["PERFGATE_HISTORY"] = "off"
 # Nor do they queue with what else this host measures.
