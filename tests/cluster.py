@@ -17,6 +17,8 @@ from in_process import perfgate_here
 from perfgate_controller import schedule
 
 ROOT = Path(__file__).resolve().parent.parent
+UNWATCHED = "from perfgate.cli.main import console; from perfgate_controller import schedule; schedule.FIRST_WARMUP_NS = 0; console()"
+"""`python -c` of this is a perfgate whose first pair is warmed up for no longer than the others."""
 
 SCENARIO = """
 name = "small"
@@ -138,9 +140,10 @@ def wait_for_load(process: subprocess.Popen[str], directory: Path) -> None:
 
 @contextlib.contextmanager
 def started(arguments: list[str], cache: Path) -> Iterator[subprocess.Popen[str]]:
-    """A running command line; killed afterwards if it still runs."""
+    """A running command line, whose first pair is warmed up for no longer than the others; killed afterwards if it still
+    runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "perfgate", *arguments],
+        [sys.executable, "-c", UNWATCHED, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(cache), cwd=ROOT,
     )  # fmt: skip
     try:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from builders import gate as decided
+from cluster import UNWATCHED
 
 from perfgate.gate.verdict import Word
 from perfgate.report.directory import write_result
@@ -26,7 +27,6 @@ mkdir -p "$out"
 cp "{directory}/verdicts/$word"/* "$out/"
 exit $(cat "{directory}/verdicts/$word/code")
 """
-REAL = "from perfgate.cli.main import console; from perfgate_controller import schedule; schedule.FIRST_WARMUP_NS = 0; console()"
 
 
 @lru_cache(maxsize=1)
@@ -59,7 +59,7 @@ class StandIn:
 
     def be_real(self) -> None:
         """From now on gates load, too; their first pair is warmed up for no longer than the others."""
-        self.be(f'exec {sys.executable} -c "{REAL}" "$@"')
+        self.be(f'exec {sys.executable} -c "{UNWATCHED}" "$@"')
 
     def be(self, script: str) -> None:
         """From now on this program of sh."""
