@@ -106,16 +106,16 @@ async def test_a_closed_loop_sends_what_connections_allow_and_was_never_due_more
 
 
 async def play_slowly(server: FaultServer, **fields: object) -> tuple[NativePlayer, list[Interval]]:
-    """60 requests, one each 50 ms, so that there is time to sleep between reply and request."""
+    """40 requests, one each 50 ms, so that there is time to sleep between reply and request."""
     loaded = library()
     assert loaded is not None
     intervals: list[Interval] = []
-    player = NativePlayer(part([server], plan(rate=20), segments(3_000), **fields), intervals.append, loaded)
+    player = NativePlayer(part([server], plan(rate=20), segments(2_000), **fields), intervals.append, loaded)
     await player.open()
     report = await player.play(time.monotonic_ns() + 30 * MS)
     check_counts(report, intervals)
-    assert report.due == 60
-    assert report.completed >= 54, "a busy machine may send a request just as the store closes"
+    assert report.due == 40
+    assert report.completed >= 36, "a busy machine may send a request just as the store closes"
     return player, intervals
 
 
@@ -128,7 +128,7 @@ async def test_a_reply_that_nobody_waited_for_is_timed_by_when_it_arrived() -> N
     """Read when the next request is due, 50 ms later."""
     async with FaultServer(always(OK)) as server:
         player, intervals = await play_slowly(server)
-    assert player._state.deaf >= 20, "after the first second"
+    assert player._state.deaf >= 10, "after the first second"
     assert service_of(intervals).quantile(0.5) < 25 * MS
 
 
@@ -151,7 +151,7 @@ async def test_a_connection_that_was_closed_while_nobody_waited_gets_no_request(
 
     async with FaultServer(answer_and_close) as server:
         player, _ = await play_slowly(server)
-    assert player._state.opened >= 45, "each gets another connection"
+    assert player._state.opened >= 30, "each gets another connection"
 
 
 @needs_engine
