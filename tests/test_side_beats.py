@@ -52,7 +52,9 @@ class Relay:
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[Relay]:
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self.address = (
+            f"localhost:{server.sockets[0].getsockname()[1]}"  # which may stand for ::1, too, where nobody listens
+        )
         try:
             yield self
         finally:

@@ -8,11 +8,14 @@ the network is there: then the agent hears its permit and is heard, and the stre
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import time
 from typing import Protocol
 
 import grpc
 
+from perfgate.errors import InputError
 from perfgate.trust.files import TlsFiles
 from perfgate.units import NS_PER_S
 from perfgate.wire.v1 import wire_pb2 as pb
@@ -51,12 +54,15 @@ class SideBeats:
 
     async def tend(self) -> None:
         """For as long as the session lasts; ends by being cancelled."""
-        stream = self._stream
+        stream, where = self._stream, await _resolved(self._stream.address)
         while True:
             left_ns = stream.stream_heard_ns + stream.patience.aside_ns - time.monotonic_ns()
             await asyncio.sleep(max(TRY_S, left_ns / NS_PER_S))
-            if self._silent and await self._reached():
-                await self._beat()
+            if self._silent and await self._reached(where):
+                with contextlib.suppress(
+                    InputError, grpc.aio.AioRpcError
+                ):  # no answer, or its own files are not to be read
+                    await self._beat()
 
     @property
     def _silent(self) -> bool:
@@ -64,13 +70,13 @@ class SideBeats:
         stream = self._stream
         return stream.loading and time.monotonic_ns() - stream.stream_heard_ns > stream.patience.aside_ns
 
-    async def _reached(self) -> bool:
+    async def _reached(self, where: set[tuple[str, int]]) -> bool:
         """Whether a new connection came about before the stream spoke again. One that is under way does not keep the next
         from being tried: the first packet of it may be lost, and is sent again only after a second."""
         tries: set[asyncio.Task[None]] = set()
         try:
             while self._silent:
-                tries.add(asyncio.create_task(_connect(self._stream.address)))
+                tries |= {asyncio.create_task(_connect(one)) for one in where}
                 done, tries = await asyncio.wait(tries, timeout=TRY_S, return_when=asyncio.FIRST_COMPLETED)
                 if any(one.exception() is None for one in done):
                     return True
@@ -83,23 +89,29 @@ class SideBeats:
             await asyncio.gather(*tries, return_exceptions=True)
 
     async def _beat(self) -> None:
-        """Until the stream speaks again, or nobody answers here either."""
+        """Until the stream speaks again. Raises AioRpcError when nobody answers here either."""
         stream = self._stream
         async with make_channel(stream.address, self._tls, stream.member.tls_name, OPTIONS) as channel:
             stub, pause_s = rpc.AgentStub(channel), 0.0  # type: ignore[no-untyped-call]
             while self._silent:
-                try:
-                    await stub.Beat(pb.SideBeat(lease=stream.lease, heartbeat=stream.heartbeat()), timeout=CALL_S)
-                except grpc.aio.AioRpcError:
-                    return
+                await stub.Beat(pb.SideBeat(lease=stream.lease, heartbeat=stream.heartbeat()), timeout=CALL_S)
                 stream.heard_ns = time.monotonic_ns()
                 await asyncio.sleep(pause_s)  # the second one at once: only now there is a further permit
                 pause_s = stream.patience.beat_ns / NS_PER_S
 
 
-async def _connect(address: str) -> None:
-    """Raises OSError."""
+async def _resolved(address: str) -> set[tuple[str, int]]:
+    """All that its name stands for, asked while the network is there: without it, each question to the name service would keep
+    a thread for seconds."""
     host, port = split_address(address)
+    with contextlib.suppress(OSError):
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return {(str(one[4][0]), port) for one in found}
+    return {(host, port)}
+
+
+async def _connect(where: tuple[str, int]) -> None:
+    """Raises OSError."""
     async with asyncio.timeout(CALL_S):
-        _, writer = await asyncio.open_connection(host, port)
+        _, writer = await asyncio.open_connection(*where)
     writer.transport.abort()
