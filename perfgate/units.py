@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
@@ -19,6 +21,10 @@ def format_duration(ns: float) -> str:
     `2 h 5 min`."""
     if ns != ns:  # NaN: nothing was measured
         return "–"
+    if not ns:
+        return "0 s"
+    if ns == math.inf:  # never answered
+        return "∞"
     if ns < 0:
         return "-" + format_duration(-ns)
     if ns >= 100 * NS_PER_S:

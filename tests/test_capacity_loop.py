@@ -103,6 +103,7 @@ FAST = [2 * MS] * 1_000
         (trial([*FAST[:980], *[20 * MS] * 20]), "p99 20"),
         (trial(FAST, failed=5), "% failed"),
         (trial(FAST, abandoned=1), "load was cut"),
+        (trial([], abandoned=1_000), "load was cut"),
         (trial([number * MS // 2 for number in range(1, 1_001)], last_done_ns=4 * S + 500 * MS), "queue grew"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from perfgate.units import NS_PER_S, format_duration
@@ -10,6 +12,8 @@ from perfgate.units import NS_PER_S, format_duration
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
+        (0, "0 s"),
+        (math.inf, "∞"),
         (0.00083, "830 µs"),
         (64, "64.0 s"),
         (200, "3 min 20 s"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from perfgate_controller.capacity_loop import CapacityRequest, CapacityResult
+    from perfgate_controller.capacity_loop import CapacityRequest, CapacityResult, Measured
 
     from perfgate.cli.common import Order
 
@@ -139,10 +140,17 @@ def _write(order: Order, request: CapacityRequest, result: CapacityResult) -> No
         "precision": ladder.precision, "rate": None if rung is None else ladder.rate(rung),
         "next_rate": ladder.rate(rung + 1) if rung is not None and rung < ladder.top else None,
         "found": dataclasses.asdict(result.found), "ended": result.ended,
-        "trials": [dataclasses.asdict(one) for one in result.trials], "command": own_command(sys.argv[1:]),
+        "trials": [_trial(one) for one in result.trials], "command": own_command(sys.argv[1:]),
     }  # fmt: skip
     (order.directory / "capacity.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     shutil.rmtree(order.directory / "work", ignore_errors=True)
+
+
+def _trial(one: Measured) -> dict[str, Any]:
+    """JSON has no infinity: the p99 of a trial in which nothing was answered is null."""
+    import dataclasses
+
+    return {**dataclasses.asdict(one), "p99_ns": one.p99_ns if math.isfinite(one.p99_ns) else None}
 
 
 def _said(request: CapacityRequest, result: CapacityResult) -> str:
