@@ -32,7 +32,7 @@ def read_or_not() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _printed_or_not(directory: Path) -> Iterator[None]:
+def printed_or_not(directory: Path) -> Iterator[None]:
     """As read_or_not, and with a warning where standard output has no room: the report lies in the directory, too."""
     try:
         with read_or_not():
@@ -51,7 +51,7 @@ def print_gate(record: RunRecord, comparison: Comparison, directory: Path) -> No
     """On standard output; a failure to print is no failure of the gate."""
     from perfgate.report.terminal import make_console, render_gate
 
-    with _printed_or_not(directory):
+    with printed_or_not(directory):
         render_gate(record, comparison, make_console(), directory)
 
 
@@ -59,5 +59,5 @@ def print_run(record: RunRecord, directory: Path) -> None:
     """On standard output; a failure to print is no failure of the run."""
     from perfgate.report.terminal import make_console, render_run
 
-    with _printed_or_not(directory):
+    with printed_or_not(directory):
         render_run(record, make_console(), directory)

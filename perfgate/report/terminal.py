@@ -66,7 +66,7 @@ def render(document: Document, console: Console) -> None:
             _print_section(section, console)
     console.print()
     for label, words in document.closing:
-        console.print(Text.assemble((f"{label:8}", "dim"), words), soft_wrap=True)
+        console.print(Text.assemble((f"{label:7} ", "dim"), words), soft_wrap=True)
 
 
 def _print_section(section: Section, console: Console) -> None:
