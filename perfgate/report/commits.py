@@ -40,7 +40,7 @@ def search(record: RunRecord, comparison: Comparison) -> tuple[tuple[str, str], 
     if comparison.verdict.word is not Word.BLOCK or not slower or not isinstance(builds, Mapping):
         return ()
     both = [builds.get(arm.name.lower(), {}) for arm in (Arm.BASE, Arm.CANDIDATE)]
-    if any(not build.get("commit") or build.get("dirty") for build in both):
+    if any(not build.get("commit") or not build.get("label") or build.get("dirty") for build in both):
         return ()
     words = _taken_over(str(record.environment.get("command", "")))
     return (("bisect", shlex.join([*words, *(str(build["label"]) for build in both)])),) if words else ()
