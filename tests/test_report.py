@@ -95,6 +95,8 @@ def test_a_gate_of_commits_says_which_they_are() -> None:
     text = commits_text(Word.PASS)
     assert "candidate  9e2b053f77b9 a remark (topic)\n  base       4339e14be555 note 3 (merge-base)\n" in text
     assert "bisect" not in text
+    named = {**COMMITS["builds"], "base": {**COMMITS["builds"]["base"], "asked": "4339"}}
+    assert "base       4339e14be555 note 3\n" in commits_text(Word.PASS, builds=named), "an id needs no other name"
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,10 @@ def compared(record: RunRecord) -> Section:
 
 
 def _line(build: Mapping[str, Any]) -> str:
-    changed = " with uncommitted changes" if build.get("dirty") else ""
-    return f"{build.get('label', '?')} {build.get('subject', '')}{changed} ({build.get('asked', '?')})"
+    """`9e2b053f77b9 a remark (topic)`; the subject says itself where it is of uncommitted changes."""
+    label, asked = str(build.get("label", "?")), str(build.get("asked", "?"))
+    named = "" if str(build["commit"]).startswith(asked) else f" ({asked})"
+    return f"{label} {build.get('subject', '')}{named}"
 
 
 def search(record: RunRecord, comparison: Comparison) -> tuple[tuple[str, str], ...]:
