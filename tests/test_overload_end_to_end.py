@@ -73,8 +73,8 @@ def test_a_run_at_a_rate_that_no_worker_can_send_blames_the_worker(rate: int, wa
     said = " ".join([*record["warnings"], *(reason["text"] + reason["remedy"] for reason in record["invalid"])])
     assert "the store fell" not in said, done.stdout
     assert "worker 1 of agent local-1" in said, done.stdout
-    assert "of its core at its busiest" in said, done.stdout
-    assert "add workers" in said, done.stdout
+    busy = "of its core at its busiest" in said and "add workers" in said
+    assert busy or "but had no core for" in said, done.stdout  # where another real-time process used the same one
     assert record["workers"][0]["usage"]["peak_rss_bytes"] < BOUND_MB * 1e6
 
 
