@@ -112,7 +112,7 @@ def test_a_newcomer_whose_errors_come_with_status_200_is_never_a_pass(tmp_path: 
 def test_the_newcomers_file_is_proved_step_by_step(tmp_path: Path) -> None:
     done = perfgate(["target", "check", str(write_newcomer(tmp_path)), "--dim", "16"], tmp_path / "cache")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 preparing steps" in done.stdout
+    assert "1 preparing step;" in done.stdout
 
 
 @pytest.mark.slow
