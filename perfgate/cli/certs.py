@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perfgate.cli.parser import described
+from perfgate.cli.parser import Formatter, described
 from perfgate.errors import InputError
 from perfgate.user_directory import user_directory
 
@@ -68,7 +68,7 @@ def add_parser(subparsers: Subparsers) -> None:
         help="certificates for agents, controllers and observers",
         description="A small certificate authority for mutual TLS between controllers and agents.",
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
     add = {action: described(actions, action, summary, epilog) for action, (summary, epilog) in ABOUT.items()}

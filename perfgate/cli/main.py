@@ -54,13 +54,13 @@ examples:
 def build_parser(wanted: str | None) -> argparse.ArgumentParser:
     """With only the wanted verb's own arguments, so that no other verb's imports are paid for."""
     from perfgate import __version__
-    from perfgate.cli.parser import Parser
+    from perfgate.cli.parser import Formatter, Parser
 
     parser = Parser(
         prog="perfgate",
         description="Load testing for memory and vector stores, with a performance gate whose verdict can be trusted.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
     )
     parser.add_argument("--version", action="version", version=f"perfgate {__version__}")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")

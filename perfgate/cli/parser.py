@@ -32,11 +32,20 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"perfgate: {message}\nusage and examples: {self.prog} --help\n")
 
 
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """argparse's, with room for the names of verbs and actions, which it sets in by two places more than it has counted."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += 2
+
+
 def described(subparsers: Subparsers, name: str, summary: str, epilog: str) -> argparse.ArgumentParser:
     """A verb, or an action of one, whose description is its summary as a sentence."""
     return subparsers.add_parser(
         name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
     )  # fmt: skip
 
 
