@@ -12,7 +12,7 @@ from benchmarks.faults.case import AGENTS, hit, short
 from benchmarks.faults.lab import Lab
 from benchmarks.faults.line import Line
 
-MOMENTS_S = (0.7, 0.83, 0.96)
+MOMENTS_S = (0.7, 0.83)
 """After which the line is cut; heartbeats come five times a second, intervals once."""
 
 
