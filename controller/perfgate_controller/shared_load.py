@@ -145,6 +145,8 @@ class SharedLoad:
         for link in self._links:
             while link.part is not None and link.part.fallen:
                 fallen = link.part.fallen.popleft()
+                if not fallen.lanes:  # it had nothing to send, and so nothing is missing
+                    continue
                 lost = FleetError(f"worker {fallen.worker} was lost: its process ended in the middle of the load")
                 loss = Loss(
                     self._order.epoch, link.name, str(lost), fallen.ended_ns, fallen.ended_ns,
