@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from cluster import write_scenario, write_target
+from perfgate_agent.service import AgentService
 from perfgate_controller.fleet import dial
 from perfgate_controller.link import AgentLink
 from perfgate_controller.local import LocalAgents, local_agents
+from secure_agents import configured
 
+from perfgate import __version__
 from perfgate.address import Address
 from perfgate.errors import FleetError, InputError, TargetError
 from perfgate.scenario import load_scenario
@@ -92,3 +96,35 @@ async def test_a_garbled_command_is_answered_and_the_session_goes_on(agent: str)
         with pytest.raises(InputError, match="not JSON"):
             await fleet.host._call(pb.Command(prepare_data=broken))
         assert (await fleet.host._call(pb.Command(clock_probe=pb.ClockProbe()))).clock_reading.monotonic_ns > 0
+
+
+class LateWrites:
+    """A stream whose other side has heard each event a while before its write comes back."""
+
+    def __init__(self) -> None:
+        self.said: list[pb.Event] = []
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        return {}
+
+    async def write(self, event: pb.Event) -> None:
+        self.said.append(event)
+        await asyncio.sleep(0.1)
+
+    async def heard(self, kind: str) -> pb.Event:
+        async with asyncio.timeout(30):
+            while not (found := [one for one in self.said if one.WhichOneof("event") == kind]):
+                await asyncio.sleep(0.001)
+        return found[0]
+
+
+async def test_what_a_controller_says_the_moment_it_is_welcome_is_answered(tmp_path: Path) -> None:
+    context = LateWrites()
+
+    async def commands() -> AsyncIterator[pb.Command]:
+        yield pb.Command(id=1, hello=pb.Hello(protocol=version.PROTOCOL, perfgate_version=__version__, controller="ci"))
+        await context.heard("welcome")
+        yield pb.Command(id=2, clock_probe=pb.ClockProbe())
+        assert (await context.heard("clock_reading")).reply_to == 2
+
+    await AgentService(configured(tmp_path / "a", None)).Session(commands(), context)

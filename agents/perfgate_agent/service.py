@@ -190,8 +190,9 @@ class AgentService(rpc.AgentServicer):
             welcome = pb.Welcome(
                 protocol=PROTOCOL, perfgate_version=__version__, agent=self._configuration.name, lease=lease.token
             )
-            await context.write(pb.Event(reply_to=first.id, welcome=welcome))
+            # Before it is told: whoever has heard it may have said something before this write has come back.
             incoming.session, self._conversing = session, (lease.token, incoming)
+            await context.write(pb.Event(reply_to=first.id, welcome=welcome))
             reason = await self._converse(session, incoming, reading, context)
         except PerfgateError as error:
             await context.write(
