@@ -103,6 +103,7 @@ class MadeUp:
         addresses: Mapping[Arm, Address],
         segments: Sequence[Segment],
     ) -> list[LoadResult]:
+        self.epoch += 1
         self.loads.append((target.name, tuple(segments)))
         rate = rate_at(scenario, segments[-1].plan_start_ns)
         total = 0
@@ -222,7 +223,7 @@ async def test_a_store_that_serves_other_data_ends_it_and_what_was_measured_is_k
 
 async def test_a_load_in_which_a_worker_was_lost_is_no_turn_though_others_took_its_lanes(tmp_path: Path) -> None:
     fleet = MadeUp(by_name)
-    fleet.story.losses.append(Loss(0, "a", "worker a/1 was lost: killed", 1, 1, (1,), {"a": (1,)}, 2, worker="a/1"))
+    fleet.story.losses.append(Loss(1, "a", "worker a/1 was lost: killed", 1, 1, (1,), {"a": (1,)}, 2, worker="a/1"))
     with pytest.raises(FleetError, match="worker a/1 was lost: killed; its 1 lanes went to a"):
         await play(fleet, request(tmp_path))
 

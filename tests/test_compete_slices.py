@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import math
 from collections import Counter
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from perfgate_controller.compete_loop import Competition
 from perfgate_controller.compete_request import CompeteRequest
+from perfgate_controller.fleet_story import Loss
 from perfgate_controller.link import LoadResult, Running
 from perfgate_controller.store_tree import CannotPause, Rest
 from test_compete_loop import POLICY as TURNS
@@ -22,13 +24,14 @@ from test_compete_loop import SEARCH, MadeUp, Silent, by_name, request
 
 from perfgate.address import Address
 from perfgate.compete.frontiers import frontier_of
-from perfgate.compete.model import Measurement
+from perfgate.compete.model import SATURATED, Measurement
 from perfgate.compete.outcome import decide
 from perfgate.compete.policy import CompetePolicy, check_policy
 from perfgate.compete.series import series_of
 from perfgate.compete.slices import group_of, passes_of, steps
 from perfgate.compete.theta import Theta, thetas
-from perfgate.errors import InputError
+from perfgate.errors import FleetError, InputError
+from perfgate.gate.policy import Policy
 from perfgate.histogram import Histogram
 from perfgate.interval import Interval
 from perfgate.scenario.model import Scenario
@@ -38,6 +41,8 @@ from perfgate.units import NS_PER_MS, NS_PER_S
 
 POLICY = dataclasses.replace(TURNS, slice_ns=NS_PER_S // 4, measured_ns=2 * NS_PER_S, min_rounds=3, max_rounds=3)
 PASSES = 8
+LOST_AT = 150
+"""A load of the second round: the first has 3 x 2 windows of warm-up and 3 x 5 x 8 slices."""
 
 
 @given(
@@ -77,7 +82,7 @@ def test_a_measurement_is_cut_into_whole_slices() -> None:
 
 class Paused(MadeUp):
     """Also keeps who is stopped. Loads by slices; slow_from: from which load on requests are answered that much later, for
-    how many loads. late: loads in which the generator is late."""
+    how many loads. late: loads in which the generator is late. cut: those that the store makes it give up."""
 
     def __init__(self, latency_ns: Callable[[Target], float] = by_name, **fields: Any) -> None:
         super().__init__(latency_ns)
@@ -85,6 +90,7 @@ class Paused(MadeUp):
         self.most_running = 0
         self.count = 0
         self.late: frozenset[int] = fields.get("late", frozenset())
+        self.cut: Callable[[str, int], bool] = fields.get("cut", lambda name, load: False)
         self.burst: Callable[[int], float] = fields.get("burst", lambda load: 1.0)
         self.goes_on = fields.get("goes_on", False)
         self.refuses = fields.get("refuses", False)
@@ -125,7 +131,9 @@ class Paused(MadeUp):
             handler(dataclasses.replace(interval, lag=lag, operations=parts))
 
         self._handler = take
-        return await super().load(scenario, seed, target, addresses, segments)
+        (result,) = await super().load(scenario, seed, target, addresses, segments)
+        report = dataclasses.replace(result.reports[0], saturated=self.cut(target.name, self.count))
+        return [dataclasses.replace(result, reports=(report,))]
 
 
 class SimpleTree:
@@ -197,6 +205,32 @@ async def test_what_the_generator_spoilt_for_one_store_counts_for_none(tmp_path:
     assert all(reading.usable for turn in measured.turns for reading in turn.readings)
 
 
+@pytest.mark.parametrize("agent_loss", ["invalid", "continue"])
+async def test_a_load_in_which_a_worker_was_lost_counts_for_no_store(tmp_path: Path, agent_loss: str) -> None:
+    fleet = Paused()
+    fleet.story.losses.append(Loss(LOST_AT, "local-1", "it ended", 0, 0, (1, 2), {}, None, worker="local-1/2"))
+    generator = dataclasses.replace(Policy(), agent_loss=agent_loss)
+    measured = await play(fleet, dataclasses.replace(request(tmp_path, POLICY), generator=generator))
+    if agent_loss == "invalid":
+        assert measured.broken is not None
+        assert measured.broken[0] == "agent_lost"
+        assert decide(measured, POLICY, lambda theta: []).verdict.exit_code == 3
+    else:
+        assert [turn.dropped for turn in measured.turns] == [0, 0, 0, 1, 1, 1, 0, 0, 0]
+
+
+async def test_a_store_that_falls_behind_in_a_few_slices_is_measured_and_in_most_it_is_saturated(
+    tmp_path: Path,
+) -> None:
+    seldom = await play(Paused(cut=lambda name, load: load % 7 == 0), request(tmp_path, POLICY))
+    assert all(reading.usable for turn in seldom.turns for reading in turn.readings)
+    (tmp_path / "more").mkdir()
+    often = await play(Paused(cut=lambda name, load: name == "third"), request(tmp_path / "more", POLICY))
+    faults = {(turn.store, one.fault, one.blame) for turn in often.turns for one in turn.readings}
+    assert faults == {(0, "", False), (1, "", False), (2, SATURATED, True)}
+    assert all(turn.dropped == 0 for turn in (*seldom.turns, *often.turns))
+
+
 async def test_a_store_that_uses_a_processor_while_it_should_stand_still_makes_it_unfair(tmp_path: Path) -> None:
     measured = await play(Paused(goes_on=True), request(tmp_path, POLICY))
     found = decide(measured, POLICY, lambda theta: [])
@@ -209,6 +243,25 @@ async def test_a_store_that_ends_while_it_is_paused_is_found_and_named(tmp_path:
     assert measured.broken is not None
     assert measured.broken[0] == "store_failed"
     assert "ended in the middle of its round with status -9; its last words: out of memory" in measured.broken[1]
+    assert (fleet.alive, fleet.stopped) == ({}, set())
+
+
+async def test_an_interrupt_that_takes_the_session_with_the_agent_along_is_told_as_one(tmp_path: Path) -> None:
+    class Torn(Paused):
+        async def load(self, *order: Any) -> list[LoadResult]:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                raise FleetError("agent local-1 was lost: its stream has ended") from None
+            raise AssertionError("it was not cancelled")
+
+    fleet = Torn()
+    measured = await play(fleet, request(tmp_path, POLICY))
+    assert measured.broken is not None
+    assert measured.broken[0] == "interrupted"
     assert (fleet.alive, fleet.stopped) == ({}, set())
 
 

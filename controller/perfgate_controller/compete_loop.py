@@ -27,6 +27,7 @@ from perfgate_controller.installed import told_installed
 from perfgate_controller.phases import Phases
 from perfgate_controller.store_tree import CannotPause, StoreTree
 
+INTERRUPTED = ("interrupted", "it was interrupted before it could decide", "run it again")
 LATER = "run it again; if it comes back, look at the agent's and the store's logs"
 
 
@@ -58,16 +59,17 @@ class Competition:
                 await self._prepare()
                 await self._rounds(CompeteLoad(self._request, self._fleet, log, self._progress))
             except TargetError as error:
-                broken = ("store_failed", str(error), LATER)
+                broken = INTERRUPTED if _cancelled() else ("store_failed", str(error), LATER)
             except PerfgateError as error:
+                if _cancelled():  # a cancelled call takes the session with the agent along
+                    return self._measured(INTERRUPTED)
                 if not self._turns:
                     raise
                 broken = ("agent_lost" if isinstance(error, FleetError) else "measurement_failed", str(error), LATER)
             except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or task.uncancel() > 0:
+                if not _cancelled():
                     raise
-                broken = ("interrupted", "it was interrupted before it could decide", "run it again")
+                broken = INTERRUPTED
         return self._measured(broken)
 
     async def _prepare(self) -> None:
@@ -204,3 +206,9 @@ class Competition:
             truth_fault=request.truth_fault, phases=self._phases.taken,
             slice_ns=self._slices.slice_ns if self._slices else 0,
         )  # fmt: skip
+
+
+def _cancelled() -> bool:
+    """Whether this task was asked to end, once: then it does so in order."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0 and task.uncancel() == 0
