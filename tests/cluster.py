@@ -18,7 +18,8 @@ from perfgate_controller import schedule
 
 ROOT = Path(__file__).resolve().parent.parent
 UNWATCHED = "; ".join((
-    "from perfgate.cli.main import console", "from perfgate_controller import schedule", "schedule.FIRST_WARMUP_NS = 0", "console()",
+    "from perfgate.cli.main import console", "from perfgate_controller import schedule",
+    "schedule.FIRST_WARMUP_NS = 0", "console()",
 ))  # fmt: skip
 """`python -c` of this is a perfgate whose first pair is warmed up for no longer than the others."""
 
