@@ -25,6 +25,8 @@ from perfgate_controller.member import Member, Patience
 
 TRY_S = 0.1
 CALL_S = 1.0
+BOTH_WAYS_NS = 3 * NS_PER_S
+"""Each way of a stream has a timer of its own: the agent may be heard again by it long before it hears its permits."""
 OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
 """Otherwise gRPC would give us the connection of the stream."""
 
@@ -89,11 +91,12 @@ class SideBeats:
             await asyncio.gather(*tries, return_exceptions=True)
 
     async def _beat(self) -> None:
-        """Until the stream speaks again. Raises AioRpcError when nobody answers here either."""
-        stream = self._stream
+        """Until the stream has spoken again and had time to carry heartbeats, too. Raises AioRpcError when nobody answers here
+        either."""
+        stream, ends_ns = self._stream, time.monotonic_ns() + BOTH_WAYS_NS
         async with make_channel(stream.address, self._tls, stream.member.tls_name, OPTIONS) as channel:
             stub, pause_s = rpc.AgentStub(channel), 0.0  # type: ignore[no-untyped-call]
-            while self._silent:
+            while self._silent or (stream.loading and time.monotonic_ns() < ends_ns):
                 await stub.Beat(pb.SideBeat(lease=stream.lease, heartbeat=stream.heartbeat()), timeout=CALL_S)
                 stream.heard_ns = time.monotonic_ns()
                 await asyncio.sleep(pause_s)  # the second one at once: only now there is a further permit
