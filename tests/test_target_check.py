@@ -148,7 +148,9 @@ async def test_a_path_that_leads_to_the_whole_list_of_ids_is_told_what_it_lacks(
     steps = await steps_of(target(requests={"recall": recall}), data, tmp_path)
     assert failed(steps) == ["load"]
     assert "the path of ids leads to a list, not to each id in it: end it with [*]" in steps["load"].text
-    assert "GET /api/v1/memories/recall?query=" in steps["load"].sent, "the question that found nothing, not the loading"
+    assert "GET /api/v1/memories/recall?query=" in steps["load"].sent, (
+        "the question that found nothing, not the loading"
+    )
     assert "vivid" in steps["load"].received
 
 
