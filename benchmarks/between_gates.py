@@ -33,7 +33,9 @@ def main() -> int:
     if not found:
         print(f"no metric that {LEAST_GATES} gates know", file=sys.stderr)
         return 3
-    print("| metric | gates | mean effect | sd of the gates | their standard errors | chi² / df |\n|---|---|---|---|---|---|")
+    print(
+        "| metric | gates | mean effect | sd of the gates | their standard errors | chi² / df |\n|---|---|---|---|---|---|"
+    )
     for name, estimates in sorted(found.items()):
         print(row(name, estimates))
     return 0

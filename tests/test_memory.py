@@ -49,7 +49,7 @@ class Simulated:
         self.waiting: deque[NDArray[np.uint32]] = deque()
         made = pieces(played.plan, tuple(range(LANES)), tuple(played.segments), 0, self.buckets, self.ledger.buckets)
         self.feeder = Feeder(self.slots, played.adapters, self.waiting.append, made, self.buckets, 3 * TURN)
-        self.harvest = Harvest(self.slots, played.adapters, self.buckets, S, self._drain, lambda body: None)
+        self.harvest = Harvest(self.slots, played.adapters, self.buckets, S, self._drain, lambda rows, count, to: None)
 
     def _emit(self, interval: Interval) -> None:
         self.emitted += len(frame(IntervalMessage(interval))) > 0

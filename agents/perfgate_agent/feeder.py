@@ -29,8 +29,12 @@ AHEAD_REQUESTS = 1_500
 TURNS = 3
 """Turns of the feeder in the time that requests are ahead. Each costs a wake-up, so few are better."""
 PIECE_NS = 100 * NS_PER_MS
-PIECE_REQUESTS = 256
-"""A piece is encoded at once: at most so long a time and so many requests (some 2.5 MB with 768 floats each)."""
+PIECE_BYTES = 5 << 19
+PIECE_LEAST, PIECE_MOST = 256, 1_024
+"""A piece is encoded at once: at most so long a time and so many requests (256 with 768 floats each, more where they are
+small: each piece costs as much as some 50 requests)."""
+HEAD_BYTES, FLOAT_BYTES = 400, 12
+"""About what a request has beside its vector, and what a float takes as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Feeder:
         pieces: Iterator[Piece], buckets: Mapping[int, Bucket], ahead_ns: int,
     ) -> None:  # fmt: skip
         self._slots = slots
-        self._adapters = adapters
+        self._encoders = {arm: _Encoder(adapter, slots.pages) for arm, adapter in adapters.items()}
         self._submit = submit
         self._pieces = pieces
         self._buckets = buckets
@@ -115,7 +119,7 @@ class Feeder:
         """The slots of the piece's requests to one arm, with all that the engine must know of them."""
         block, arm = piece.block, segment.arm
         count = len(block)
-        addresses, sizes, pages = _written(self._slots.pages, self._adapters[arm], block)
+        addresses, sizes, pages = self._encoders[arm].written(block)
         slots = self._slots.take(pages)
         table, shapes = self._slots.requests, self._shapes[arm]
         table["at_ns"][slots] = block.time_ns + piece.shift_ns
@@ -139,19 +143,30 @@ def ahead_ns(rate: float) -> int:
     return max(AHEAD_LEAST_NS, min(AHEAD_NS, round(AHEAD_REQUESTS / rate * NS_PER_S) if rate else AHEAD_NS))
 
 
-def _written(
-    pages: Pages, adapter: Adapter, block: Requests
-) -> tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.int64]]:
-    """The bytes of a block's requests: their addresses, sizes and pages. Each is written as soon as it is encoded, so that
-    there is never more than one beside the pages."""
-    if not isinstance(adapter, BlockEncoder):
-        return pages.write(encode_each(adapter, block))
-    payload, offsets, sizes = adapter.encode_block(block)
-    if len(payload) > PAGE_BYTES // 2:
-        ends = (offsets + sizes).tolist()
-        return pages.write(payload[start:end] for start, end in zip(offsets.tolist(), ends, strict=True))
-    address, page = pages.write_shared(payload, len(block))
-    return offsets + np.uint64(address), sizes, np.full(len(block), page, np.int64)
+def piece_requests(embedding_dim: int) -> int:
+    """How many requests a piece has at most."""
+    return max(PIECE_LEAST, min(PIECE_MOST, PIECE_BYTES // (HEAD_BYTES + FLOAT_BYTES * embedding_dim)))
+
+
+class _Encoder:
+    """Writes the bytes of one arm's requests into pages, in whatever way its adapter is quickest."""
+
+    def __init__(self, adapter: Adapter, pages: Pages) -> None:
+        self._adapter = adapter
+        self._block = adapter.encode_block if isinstance(adapter, BlockEncoder) else None
+        self._pages = pages
+
+    def written(self, block: Requests) -> tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.int64]]:
+        """Addresses, sizes and pages of a block's requests. Each is written as soon as it is encoded, so that there is never
+        more than one beside the pages."""
+        if self._block is None:
+            return self._pages.write(encode_each(self._adapter, block))
+        payload, offsets, sizes = self._block(block)
+        if len(payload) > PAGE_BYTES // 2:
+            ends = (offsets + sizes).tolist()
+            return self._pages.write(payload[start:end] for start, end in zip(offsets.tolist(), ends, strict=True))
+        address, page = self._pages.write_shared(payload, len(block))
+        return offsets + np.uint64(address), sizes, np.full(len(block), page, np.int64)
 
 
 class _Shapes:
@@ -173,15 +188,15 @@ def pieces(
 ) -> Iterator[Piece]:  # fmt: skip
     """All requests of a run that starts at `start_ns`, piece by piece. A new bucket (a segment's second) is put into
     `buckets` and `listed` before its first piece, and closed after its last."""
-    number, share = 0, Share.of(lanes)
+    number, share, most = 0, Share.of(lanes), piece_requests(plan.scenario.data.embedding_dim)
     for second in seconds_of(segments, start_ns, plan.grouping):
         numbers = tuple(range(number, number + len(second.buckets)))
         buckets.update(zip(numbers, second.buckets, strict=True))
         listed.extend(second.buckets)
         for begin in range(second.start_ns, second.end_ns, PIECE_NS):
             for block in _blocks(plan, share, begin, min(begin + PIECE_NS, second.end_ns), second, start_ns):
-                for first in range(0, len(block), PIECE_REQUESTS):
-                    part = block.take(slice(first, first + PIECE_REQUESTS))
+                for first in range(0, len(block), most):
+                    part = block.take(slice(first, first + most))
                     yield Piece(numbers, second.segments, part, second.shift_ns, plan.seed)
         second.close()
         number += len(numbers)

@@ -91,17 +91,17 @@ class Bucket:
         part.response.append(done - exchange.at_ns)
         part.service.append(done - exchange.sent_ns)
         if exchange.checked:
-            self.looked_into(exchange.code, exchange.key, judged)
+            self.looked_into(exchange.code, exchange.key, judged.found, judged.expected)
         self._end(exchange, Outcome.OK)
 
-    def looked_into(self, code: int, key: int, judged: Judgement) -> None:
-        """What a good reply was found to hold when it was checked deeply."""
+    def looked_into(self, code: int, key: int, found: int, expected: int, times: int = 1) -> None:
+        """What good replies, so many of them, were each found to hold when they were checked deeply."""
         part = self._of(code, key)
-        part.checked += 1
-        part.found += judged.found
-        part.expected += judged.expected
-        if judged.expected:
-            part.recalls[RECALL_STEPS * min(judged.found, judged.expected) // judged.expected] += 1
+        part.checked += times
+        part.found += times * found
+        part.expected += times * expected
+        if expected:
+            part.recalls[RECALL_STEPS * min(found, expected) // expected] += times
 
     def answered_many(
         self, code: int, index: Integers, at_ns: Integers, sent_ns: Integers, wait_ns: Integers, done_ns: Integers,

@@ -78,7 +78,7 @@ def play(part: Part, every_s: int) -> None:
     engine, buckets = StandIn(slots_for(part)), dict[int, Bucket]()
     slots = Slots(len(engine.table), engine.table.ctypes.data)
     ledger = Ledger(part.name, part.adapters, lambda interval: frame(IntervalMessage(interval)))
-    harvest = Harvest(slots, part.adapters, buckets, part.timeout_ns, engine.drain, lambda body: None)
+    harvest = Harvest(slots, part.adapters, buckets, part.timeout_ns, engine.drain, lambda rows, count, to: None)
     ahead = ahead_ns(part.send_rate)
     made = pieces(part.plan, part.lanes, part.segments, 0, buckets, ledger.buckets)
     feeder = Feeder(slots, part.adapters, engine.submit, made, buckets, ahead)

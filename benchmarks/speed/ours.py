@@ -32,7 +32,7 @@ from perfgate.scenario import parse_scenario
 from perfgate.scenario.model import MAX_STORE_POOL
 from perfgate.segment import Arm, Segment, SegmentKind
 
-CLOSED_RATE = 100_000
+CLOSED_RATE = 200_000
 """Requests the plan holds for each second of a closed loop, which takes them in their order: more than nginx answers."""
 LEAD_NS = 300_000_000
 CACHE = Path(".perfgate/bench/cache")

@@ -13,6 +13,8 @@ from perfgate.requests import Requests
 from perfgate.targets.adapter import GOOD, EncodedBlock, Judgement, Shape, shorten
 from perfgate.targets.model import Target
 
+FOUND = Judgement(Outcome.OK, found=1, expected=1)
+
 
 class HttpGetAdapter:
     """Every request is the same GET, and a reply of status 200 is right; one that is checked deeply must also hold the
@@ -37,7 +39,7 @@ class HttpGetAdapter:
         if self._contains not in body:
             wanted = self._contains.decode()
             return Judgement(Outcome.WRONG_ANSWER, example=f"{wanted!r} is not in {shorten(body)}")
-        return Judgement(Outcome.OK, found=1, expected=1)
+        return FOUND
 
     def shape(self, operation: Operation) -> Shape:
         return Shape(200)

@@ -814,6 +814,16 @@ void engine_sizes(uint32_t sizes[4]) {
 }
 
 void engine_free_body(uint8_t *body) { free(body); }
+
+void engine_take_bodies(const ending *rows, uint32_t n, uint8_t *to) {
+  for (uint32_t i = 0; i < n; i++) {
+    if (!rows[i].body) continue;
+    memcpy(to, rows[i].body, rows[i].body_size);
+    to += rows[i].body_size;
+    free(rows[i].body);
+  }
+}
+
 request *engine_requests(engine *e) { return e->requests; }
 engine_state *engine_status(engine *e) { return &e->state; }
 

@@ -41,7 +41,7 @@ typedef struct {
 /* How one request ended. */
 typedef struct {
   int64_t at_ns, sent_ns, wait_ns, done_ns;
-  uint8_t *body; /* to be given to engine_free_body; NULL when none is kept */
+  uint8_t *body; /* for engine_take_bodies; NULL when none is kept */
   uint32_t body_size;
   uint32_t slot;
   int32_t system_error; /* errno, where the system said why */
@@ -98,6 +98,8 @@ uint32_t engine_drain(engine *e, ending *to, uint32_t n);
 /* Of request, ending, engine_settings and engine_state: the feeder compares them with its own. */
 void engine_sizes(uint32_t sizes[4]);
 void engine_free_body(uint8_t *body);
+/* Copies the bodies of n endings to `to`, one behind the other, and frees them. */
+void engine_take_bodies(const ending *rows, uint32_t n, uint8_t *to);
 void engine_delete(engine *e);
 
 #endif

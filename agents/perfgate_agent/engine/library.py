@@ -28,6 +28,7 @@ class Library:
         self.no_more = _function(quick, "engine_no_more", None, pointer)
         self.stop = _function(quick, "engine_stop", None, pointer, i64)
         self.drain = _function(quick, "engine_drain", u32, pointer, pointer, u32)
+        self.take_bodies = _function(quick, "engine_take_bodies", None, pointer, u32, pointer)
         self.free_body = _function(quick, "engine_free_body", None, pointer)
         self.open = _function(waits, "engine_open", None, pointer)
         self.run = _function(waits, "engine_run", ctypes.c_int, pointer)
