@@ -175,6 +175,16 @@ def test_throughput_is_judged_with_the_same_sign_as_latency() -> None:
     assert (rate.word, round(rate.ours, -1), round(rate.theirs, -1)) == ("slower", 800, 1_000)
 
 
+def test_a_rate_beyond_which_nothing_was_tried_is_no_throughput_to_compare() -> None:
+    measured = dataclasses.replace(measurement([0.0, 0.0], rates=(800.0, 1_000.0), noise=0.0), rate_top=1_000.0)
+    found = decide(measured, POLICY, lambda theta: [])
+    assert "throughput" not in {one.theta.statistic for one in found.standings}
+    assert any("theirs1 holds the highest rate that is tried, 1,000/s" in note for note in found.notes)
+    free = decide(dataclasses.replace(measured, rate_top=2_000.0), POLICY, lambda theta: [])
+    assert "throughput" in {one.theta.statistic for one in free.standings}
+    assert not any("highest rate" in note for note in free.notes)
+
+
 def test_operations_without_recall_are_compared_at_the_same_place_of_the_frontier() -> None:
     measured = measurement([0.2, 0.0], operations=(STORE, SEARCH), noise=0.0)
     frontiers = [frontier_of(measured, number, POLICY) for number in (0, 1)]

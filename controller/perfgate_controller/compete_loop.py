@@ -205,6 +205,7 @@ class Competition:
             rate_value=self._rate_values, other_work=sum(self._other) / len(self._other) if self._other else None,
             truth_fault=request.truth_fault, phases=self._phases.taken,
             slice_ns=self._slices.slice_ns if self._slices else 0,
+            rate_top=request.rates.ladder.rate(request.rates.ladder.top) if request.rates else 0.0,
         )  # fmt: skip
 
 

@@ -187,6 +187,7 @@ def _store_row(measured: Measurement, number: int, one: Frontier) -> Row:
     store = measured.stores[number]
     rates = [math.log(turn.rate) for turn in measured.turns if turn.store == number and turn.rate]
     rate = format_count(math.exp(float(np.median(rates)))) if rates else "–"
+    rate = f"at least {rate}" if measured.at_top(number) else rate
     width = len(measured.operations) * len(STATISTICS)
     if one.at is None:
         return Row((store.label, _short(store.version), "recall not reached", *["–"] * (width + 4), rate))

@@ -121,6 +121,13 @@ class Measurement:
     truth_fault: str = ""
     phases: tuple[tuple[str, int], ...] = field(default=())
     slice_ns: int = 0
+    rate_top: float = 0.0
+    """The highest rate that the throughput search tries; 0: none was made."""
+
+    def at_top(self, store: int) -> bool:
+        """Whether the store held the highest rate that was tried: what it can do is more than is known."""
+        rates = [turn.rate for turn in self.turns if turn.store == store and turn.rate]
+        return bool(self.rate_top) and any(rate >= 0.999 * self.rate_top for rate in rates)
 
     @property
     def rounds(self) -> int:

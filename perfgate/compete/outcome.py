@@ -190,6 +190,12 @@ def _notes(measured: Measurement, frontiers: Sequence[Frontier], policy: Compete
     notes = [
         _not_reached(measured, frontiers, one, policy).text for one in unreached(measured, frontiers) if one != OURS
     ]
+    notes += [
+        f"{store.label} holds the highest rate that is tried, {measured.rate_top:,.0f}/s: its throughput is at least that, "
+        "and is not compared; raise [arrival] rate"
+        for number, store in enumerate(measured.stores)
+        if measured.at_top(number)
+    ]
     for store, one in zip(measured.stores, frontiers, strict=True):
         if one.at and one.at.clamped and SEARCH in measured.operations:
             notes.append(

@@ -72,6 +72,8 @@ def thetas(measured: Measurement, frontiers: Sequence[Frontier], policy: Compete
                 ours, theirs = (frontiers[one].slices(operation, statistic) for one in (OURS, competitor))
                 judged = statistic == policy.primary
                 found.append(_theta(competitor, operation, statistic, judged, ours, theirs, policy))
+        if any(measured.at_top(one) for one in (OURS, competitor)):
+            continue  # of "at least so much" there is no ratio
         ours, theirs = (_rates(measured, one)[:, None] for one in (OURS, competitor))
         found.append(_theta(competitor, None, THROUGHPUT, True, -ours, -theirs, policy))
     return [theta for theta in found if theta is not None]
