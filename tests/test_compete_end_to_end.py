@@ -71,6 +71,7 @@ def test_two_stores_are_compared_recorded_and_drawn_and_nothing_is_left_running(
     ours, theirs = arrange(tmp_path, '["--slow", "embedding_search=3.0"]', applies="load")
     done = perfgate(words(tmp_path, ours, theirs, "--record", "--memory", "2g"), cache)
     assert done.returncode in (3, 4), done.stdout + done.stderr  # on a busy host a store may not get warm
+    assert "perfgate compete" in done.stdout, done.stderr  # the report's last line
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "compete.schema.json").read_text())).validate(result)
     assert result["verdict"]["exit_code"] == done.returncode
@@ -95,6 +96,7 @@ def test_stores_alternate_in_slices_and_none_runs_while_another_is_measured(tmp_
     ours, theirs = arrange(tmp_path, '["--slow", "embedding_search=3.0"]')
     done = perfgate([*words(tmp_path, ours, theirs), "--measured", "800ms", "--slice", "200ms"], cache)
     assert done.returncode in (3, 4), done.stdout + done.stderr  # on a busy host a store may not get warm
+    assert "perfgate compete" in done.stdout, done.stderr  # the report's last line
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "compete.schema.json").read_text())).validate(result)
     assert result["slice_ns"] == 200_000_000
