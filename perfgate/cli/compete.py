@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,12 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="TEXT",
         help="our version, such as a commit, instead of the target file's",
     )
+    _add_sessions(add)
+    add_history_argument(parser)
+
+
+def _add_sessions(add: Callable[..., Any]) -> None:
+    """What is kept and shown of sessions, and where this one runs."""
     add("--references", type=Path, default=None, metavar="FILE", help="published figures of others (TOML), shown apart")
     add("--record", action="store_true", help="keep the session in the history, for later ones to be held against")
     add("--since", default=None, metavar="TIME", help="only stored sessions from then on count: 8w, 2026-09-01")
@@ -95,7 +102,6 @@ def add_parser(subparsers: Subparsers) -> None:
     add("--workers", type=int, default=1, metavar="N", help="worker processes that make the load (default: 1)")
     add("--out", type=Path, default=None, metavar="DIR", help="the run's directory (default: .perfgate/runs/…)")
     add("--wait", default="0s", metavar="TIME", help="how long to queue while this host measures something else")
-    add_history_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
