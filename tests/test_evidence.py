@@ -139,6 +139,63 @@ def test_what_a_crash_left_of_a_line_costs_that_line_alone(tmp_path: Path, left:
     assert found.damaged == (2,)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": ["embedded"]},
+        {"scenario": None},
+        {"host_name": 7},
+        {"policy_digest": {}},
+        {"pairs": "8"},
+        {"pairs": True},
+        {"seconds": None},
+        {"aa": 1},
+        {"verdict": "MAYBE"},
+        {"host": ["EPYC"]},
+        {"effects": {"store p95": 0.01}},
+        {"version": "1"},
+        {"version": 0},
+        {"version": True},
+    ],
+)
+def test_a_line_with_a_field_of_another_type_is_damaged_and_costs_that_line_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
+) -> None:
+    path = written(tmp_path / "evidence.jsonl", line(seed=1))
+    with path.open("a") as file:
+        file.write(json.dumps({**to_json(line(seed=2)), **change}) + "\n")
+    written(path, line(seed=3))
+    code, text = certified(path, capsys)
+    assert code == 4
+    assert "2 verdicts: 0 BLOCK" in text
+    assert "1 damaged lines were passed over (the first: 2)" in text
+
+
+def test_a_line_nested_without_end_is_damaged(tmp_path: Path) -> None:
+    path = written(tmp_path / "evidence.jsonl", line(seed=1))
+    with path.open("ab") as file:
+        file.write(b"[" * 200_000 + b"\n")
+    assert read(path).damaged == (2,)
+
+
+def test_a_file_that_was_joined_to_itself_proves_no_more_than_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "evidence.jsonl", *(line(seed=seed) for seed in range(100)))
+    path.write_bytes(path.read_bytes() * 2)
+    code, text = certified(path, capsys, "--claim", "0.02")
+    assert code == 4
+    assert "100 verdicts: 0 BLOCK" in text
+    assert "49 more clean verdicts prove 2 %" in text
+    assert "100 repeated lines were counted once (the first: 101, 102, 103, 104, 105)" in text
+    assert json.loads(certified(path, capsys, "--json")[1])["repeated_lines"] == list(range(101, 201))
+
+
+def test_alarms_that_measured_nothing_are_never_taken_for_one(tmp_path: Path) -> None:
+    alarm = line(Word.BLOCK, effects={}, reason="throughput", pairs=1)
+    assert len(read(written(tmp_path / "evidence.jsonl", alarm, alarm)).lines) == 2
+
+
 def test_a_line_that_was_written_whole_but_for_its_end_counts(tmp_path: Path) -> None:
     path = written(tmp_path / "evidence.jsonl", line(seed=1))
     path.write_bytes(path.read_bytes()[:-1])
@@ -196,7 +253,7 @@ def test_the_file_is_the_option_s_else_the_variable_s_else_the_usual_one(
 
 
 def test_certify_says_what_is_proven_and_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = written(tmp_path / "evidence.jsonl", *[line()] * 24, line(Word.INVALID))
+    path = written(tmp_path / "evidence.jsonl", *(line(seed=seed) for seed in range(24)), line(Word.INVALID))
     code, text = certified(path, capsys)
     assert code == 4
     assert "24 verdicts: 0 BLOCK, 0 INCONCLUSIVE; 1 INVALID beside them, not counted" in text

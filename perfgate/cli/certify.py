@@ -123,6 +123,9 @@ def _text(path: Path, certificates: list[Certificate], evidence: Evidence, argum
     if evidence.damaged:
         numbers = ", ".join(map(str, evidence.damaged[:5]))
         parts.append(f"{len(evidence.damaged)} damaged lines were passed over (the first: {numbers}).")
+    if evidence.repeated:
+        numbers = ", ".join(map(str, evidence.repeated[:5]))
+        parts.append(f"{len(evidence.repeated)} repeated lines were counted once (the first: {numbers}).")
     return "\n\n".join(parts)
 
 
@@ -152,4 +155,5 @@ def _to_json(certificates: list[Certificate], evidence: Evidence, arguments: arg
         "proven": bool(certificates) and all(one.proven for one in certificates),
         "groups": [{**dataclasses.asdict(one), "proven": one.proven} for one in certificates],
         "damaged_lines": list(evidence.damaged),
+        "repeated_lines": list(evidence.repeated),
     }

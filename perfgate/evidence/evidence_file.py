@@ -1,7 +1,9 @@
 """The file of evidence: JSON lines, only ever added to, by any number of gates at once.
 
 A line is on the disk before `append` returns. What a crash left of a line stays a line of its own, which reading counts
-and passes over; it can never swallow the line that follows.
+and passes over; it can never swallow the line that follows. Where a file was joined to itself, or to a copy, each gate
+counts once: no two gates measure the same effects to six digits. Without effects (a BLOCK after one pair) two equal lines
+may be two gates, and an alarm is never left out.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ OFF = "off"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a file holds, in order. damaged: numbers of the lines that are none, counted from 1."""
+    """What a file holds, in order. damaged: numbers of the lines that are none, counted from 1. repeated: of those that an
+    earlier line says word for word, which are one gate and are left out."""
 
     lines: tuple[GateLine, ...] = ()
     damaged: tuple[int, ...] = ()
+    repeated: tuple[int, ...] = ()
 
 
 def find_file(option: str | None) -> Path | None:
@@ -67,25 +71,33 @@ def read(path: Path) -> Evidence:
         raise InputError(f"{path}: {error.strerror}; give the file that gates wrote (--evidence)") from error
     lines: list[GateLine] = []
     damaged: list[int] = []
-    for number, row in enumerate(rows, start=1):
-        if row.strip():
-            line = _parse(path, number, row)
-            if line is None:
-                damaged.append(number)
-            else:
-                lines.append(line)
+    repeated: list[int] = []
+    seen: set[bytes] = set()
+    for number, row in enumerate(map(bytes.strip, rows), start=1):
+        if not row:
+            continue
+        line = _parse(path, number, row)
+        if line is None:
+            damaged.append(number)
+        elif row in seen and line.effects:
+            repeated.append(number)
+        else:
+            lines.append(line)
+            seen.add(row)
     if damaged and not lines:
         raise InputError(f"{path}: no line of it is evidence of a gate; give the file that gates wrote (--evidence)")
-    return Evidence(tuple(lines), tuple(damaged))
+    return Evidence(tuple(lines), tuple(damaged), tuple(repeated))
 
 
 def _parse(path: Path, number: int, row: bytes) -> GateLine | None:
     try:
         data = json.loads(row)
         version = data["version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    if isinstance(version, int) and version > VERSION:
+    if type(version) is not int or version < 1:
+        return None
+    if version > VERSION:
         raise InputError(
             f"{path}:{number}: version {version} of the evidence cannot be read by this perfgate (it reads {VERSION}); "
             "use a newer perfgate"

@@ -113,9 +113,16 @@ def from_json(data: Mapping[str, Any]) -> GateLine:
         values["effects"] = {name: (float(mean), float(se)) for name, (mean, se) in values["effects"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no line of evidence: {error!r}") from error
-    if not isinstance(values["aa"], bool):
-        raise ValueError(f"no line of evidence: aa = {values['aa']!r}")
+    for field in dataclasses.fields(GateLine):
+        kinds = _KINDS.get(str(field.type))
+        value = values[field.name]
+        if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and kinds != (bool,))):
+            raise ValueError(f"no line of evidence: {field.name} = {value!r}")
     return GateLine(**values)
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+"""What JSON gives for a field of that type. A text that is a list could not even be counted with others."""
 
 
 def _digest(value: Any) -> str:
