@@ -84,6 +84,31 @@ def test_a_damaged_profile_is_refused_with_file_field_and_remedy(change: dict[st
     assert "perfgate calibrate" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('"leak_upper": 0.08', '"leak_upper": NaN', "leak_upper = nan must be a number"),
+        ('"trim": 0.25', '"trim": NaN', "recommended.trim = nan must be a number"),
+        ('"trim": 0.25', '"trim": 0.5', "recommended.trim = 0.5 must be at least 0 and below 0.5"),
+        ('"trim": 0.25', '"trim": -0.1', "recommended.trim = -0.1"),
+        ('"trimmed_sd": 0.022', '"trimmed_sd": Infinity', "components[0].trimmed_sd = inf must be a number"),
+        ('"trimmed_sd": 0.022', '"trimmed_sd": -0.022', "components[0].trimmed_sd = -0.022 must not be negative"),
+        ('"restart_sd": 0.01', '"restart_sd": 1' + 400 * "0", "components[0].restart_sd"),
+        ('"pair_ns": 8000000000', '"pair_ns": 0', "pair_ns = 0 must be above 0"),
+    ],
+)
+def test_figures_that_no_calibration_writes_are_refused_before_a_gate_decides_by_them(
+    tmp_path: Path, before: str, after: str, words: str
+) -> None:
+    text = json.dumps(profile_to_json(profile(leak=0.04, leak_upper=0.08)))
+    assert before in text
+    (tmp_path / "p.json").write_text(text.replace(before, after))
+    with pytest.raises(InputError) as refused:
+        read_profile(tmp_path / "p.json")
+    assert words in str(refused.value)
+    assert "restore it, or run perfgate calibrate again" in str(refused.value)
+
+
 def test_what_is_no_profile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such profile"):
         read_profile(tmp_path / "none.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from perfgate.calibration.profile import HostProfile
+from perfgate.calibration.profile import Component, HostProfile
 from perfgate.errors import InputError
 
 KIND = "perfgate host profile"
@@ -35,9 +36,28 @@ def profile_from_json(data: Any, origin: str) -> HostProfile:
             f"{VERSION}); run perfgate calibrate again"
         )
     try:
-        return _make(HostProfile, data, "")
+        made = _make(HostProfile, data, "")
+        _check(made)
+        return made
     except _WrongField as wrong:
         raise InputError(f"{origin}: {wrong}; {REMEDY}") from wrong
+
+
+def _check(profile: HostProfile) -> None:
+    """What no calibration writes, and what a gate must not decide by. Raises _WrongField."""
+    trim = profile.recommended.trim
+    if not 0 <= trim < 0.5:
+        raise _WrongField(f"recommended.trim = {trim} must be at least 0 and below 0.5")
+    for name in ("pairs", "starts", "pair_ns", "slice_ns", "measured_ns", "group_requests"):
+        if getattr(profile, name) < 1:
+            raise _WrongField(f"{name} = {getattr(profile, name)} must be above 0")
+    for number, part in enumerate(profile.components):
+        for name in _SPREADS:
+            if getattr(part, name) < 0:
+                raise _WrongField(f"components[{number}].{name} = {getattr(part, name)} must not be negative")
+
+
+_SPREADS = tuple(field.name for field in dataclasses.fields(Component) if field.type == "float")
 
 
 class _WrongField(ValueError):
@@ -89,7 +109,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 def _scalar(hint: Any, value: Any, where: str) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     try:
-        if hint is float and number:
+        if hint is float and number and math.isfinite(value):  # NaN would pass each comparison with a limit
             return float(value)
         if (hint is int and number and isinstance(value, int)) or (hint in (bool, str) and isinstance(value, hint)):
             return value
@@ -97,7 +117,7 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
             return moment
         if isinstance(hint, type) and issubclass(hint, Enum):
             return hint(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     wish = {float: "a number", int: "a whole number", bool: "true or false", datetime: "a time with its zone"}
     raise _WrongField(f"{where} = {value!r} must be {wish.get(hint, getattr(hint, '__name__', 'text'))}")
