@@ -75,6 +75,15 @@ def test_a_variant_that_is_not_slower_tells_no_leak() -> None:
         leak_of(*shifts(0.1, 0.0, 10, np.random.default_rng(3)), DUET, SEARCH)
 
 
+@pytest.mark.parametrize("spoilt", [1, 3])
+@pytest.mark.parametrize("side", [0, 1])
+def test_blocks_in_which_a_build_answered_nothing_tell_no_leak(spoilt: int, side: int) -> None:
+    sides = shifts(0.5, 0.7, 10, np.random.default_rng(6))
+    sides[side][:spoilt] = math.nan
+    with pytest.raises(MeasurementError, match=r"answered no embedding_search.*cannot be told"):
+        leak_of(*sides, DUET, SEARCH)
+
+
 def made_blocks(leak: float, count: int = 6) -> list[Block]:
     delay = math.log(2)
     slow = World(factor={SEARCH: 2.0}, base_factor={SEARCH: math.exp(leak * delay)}, requests=200)

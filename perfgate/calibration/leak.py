@@ -79,8 +79,13 @@ def leak_of(other: Floats, delayed: Floats, policy: Policy, operation: Operation
 
     The share is that at which the trimmed mean of other - share x delayed is 0; a bound is where its test just rejects
     (Fieller 1954, with the trimmed mean and its standard error in place of the ordinary ones). Raises MeasurementError
-    where the delayed side has not moved for certain.
+    where the delayed side has not moved for certain, and where a shift is NaN.
     """
+    if not np.isfinite([other, delayed]).all():
+        raise MeasurementError(
+            f"in some of the {len(delayed)} blocks a build answered no {operation.value} at all, so what leaks cannot be told; "
+            "see why it failed, or lower [arrival] rate"
+        )
     found = trimmed_estimate(delayed, policy.trim)
     if not found.mean - reach(LEVEL, found) > 0:
         raise MeasurementError(
