@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from perfgate.histogram import Histogram
+from perfgate.histogram.stored import histogram_of
 from perfgate.interval import Interval, OperationInterval
 from perfgate.operation import Operation
 from perfgate.outcome import OUTCOMES
+from perfgate.stored_form import WrongField, at, fields, needed, table_of, value_of
 
-_PLAIN = ("segment", "start_ns", "end_ns", "due", "sent", "last_done_ns", "worker")
+_PLAIN = ("segment", "start_ns", "end_ns", "due", "sent", "last_done_ns", "worker", "examples")
+_COUNTS = ("checked", "found", "expected", "failed")
 
 
 def operation_to_json(part: OperationInterval) -> dict[str, Any]:
@@ -30,35 +32,32 @@ def operation_to_json(part: OperationInterval) -> dict[str, Any]:
 
 
 def operation_from_json(data: Mapping[str, Any]) -> OperationInterval:
-    """Raises KeyError, TypeError or ValueError for what `operation_to_json` did not write."""
+    """Raises WrongField for what `operation_to_json` did not write."""
     return OperationInterval(
-        response=Histogram.from_json(data["response"]),
-        service=Histogram.from_json(data["service"]),
-        outcomes=_outcomes(data["outcomes"]),
-        checked=data["checked"],
-        found=data["found"],
-        expected=data["expected"],
-        failed=tuple(data["failed"]),
-        recalls=tuple(data.get("recalls", ())),
+        response=histogram_of(data, "response"),
+        service=histogram_of(data, "service"),
+        outcomes=_outcomes(needed(data, "outcomes")),
+        **fields(OperationInterval, data, [*_COUNTS, *(["recalls"] if "recalls" in data else [])]),
     )
 
 
-def _outcomes(counts: Mapping[str, int]) -> tuple[int, ...]:
+def _outcomes(counts: Any) -> tuple[int, ...]:
     """Refuses an outcome it does not know: left out, a failure would vanish from the totals."""
     known = {outcome.name.lower() for outcome in OUTCOMES}
-    if unknown := sorted(set(counts) - known):
-        raise ValueError(f"unknown outcomes {unknown}")
-    return tuple(counts.get(outcome.name.lower(), 0) for outcome in OUTCOMES)
+    if unknown := sorted(set(table_of(counts, "outcomes")) - known):
+        raise WrongField("outcomes", f"has unknown outcomes {unknown}")
+    with at("outcomes"):
+        return tuple(value_of(int, counts.get(name, 0), name) for name in (one.name.lower() for one in OUTCOMES))
 
 
 def interval_to_json(interval: Interval) -> dict[str, Any]:
     """JSON-ready."""
     return {
         **{name: getattr(interval, name) for name in _PLAIN},
+        "examples": list(interval.examples),
         "operations": _operations(interval.operations),
         "lag": interval.lag.to_json(),
         "wait": interval.wait.to_json(),
-        "examples": list(interval.examples),
         **(
             {"spaces": {name: _operations(parts) for name, parts in interval.spaces.items()}} if interval.spaces else {}
         ),
@@ -66,14 +65,15 @@ def interval_to_json(interval: Interval) -> dict[str, Any]:
 
 
 def interval_from_json(data: Mapping[str, Any]) -> Interval:
-    """Raises KeyError, TypeError or ValueError for what `interval_to_json` did not write."""
+    """Raises WrongField for what `interval_to_json` did not write."""
+    with at("spaces"):
+        spaces = table_of(data.get("spaces", {}))
     return Interval(
-        **{name: data[name] for name in _PLAIN},
-        operations=_from_operations(data["operations"]),
-        lag=Histogram.from_json(data["lag"]),
-        wait=Histogram.from_json(data["wait"]),
-        examples=tuple(data["examples"]),
-        spaces={name: _from_operations(parts) for name, parts in data.get("spaces", {}).items()},
+        **fields(Interval, data, _PLAIN),
+        operations=_from_operations(needed(data, "operations"), "operations"),
+        lag=histogram_of(data, "lag"),
+        wait=histogram_of(data, "wait"),
+        spaces={name: _from_operations(parts, f"spaces.{name}") for name, parts in spaces.items()},
     )
 
 
@@ -81,5 +81,10 @@ def _operations(parts: Mapping[Operation, OperationInterval]) -> dict[str, Any]:
     return {name.value: operation_to_json(part) for name, part in parts.items()}
 
 
-def _from_operations(data: Mapping[str, Any]) -> dict[Operation, OperationInterval]:
-    return {Operation(name): operation_from_json(part) for name, part in data.items()}
+def _from_operations(data: Any, place: str) -> dict[Operation, OperationInterval]:
+    parts = {}
+    with at(place):
+        for name, part in table_of(data).items():
+            with at(name):
+                parts[Operation(name)] = operation_from_json(table_of(part))
+    return parts

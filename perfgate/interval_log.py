@@ -13,6 +13,7 @@ from typing import Any
 from perfgate.errors import InputError, MeasurementError
 from perfgate.interval import Interval
 from perfgate.interval_json import interval_from_json, interval_to_json
+from perfgate.stored_form import needed, parse, table_of, value_of
 
 VERSION = 1
 KIND = "perfgate intervals"
@@ -93,11 +94,11 @@ def read_intervals(path: Path) -> IntervalLog:
 
 def _parse(path: Path, number: int, line: str) -> tuple[int, Interval]:
     try:
-        data = json.loads(line)
-        return int(data["pair"]), interval_from_json(data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        data = table_of(parse(line))
+        return value_of(int, needed(data, "pair"), "pair"), interval_from_json(data)
+    except ValueError as error:
         remedy = "the file was changed after the run: restore it, or delete this line to read the others"
-        raise InputError(f"{path}:{number}: not an interval ({error!r}); {remedy}") from error
+        raise InputError(f"{path}:{number}: not an interval ({error}); {remedy}") from error
 
 
 def _check_head(path: Path, line: str) -> None:
@@ -114,7 +115,7 @@ def _check_head(path: Path, line: str) -> None:
 
 def _head(line: str) -> dict[str, Any]:
     try:
-        head = json.loads(line)
+        head = parse(line)
     except ValueError:
         return {}
     return head if isinstance(head, dict) else {}

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from perfgate.histogram import Histogram
-from perfgate.usage import ThreadUsage, Usage
+from perfgate.histogram.stored import histogram_of
+from perfgate.stored_form import fields, needed, value_of
+from perfgate.usage import Usage
 from perfgate.worker_load import WorkerLoad
 
 
@@ -19,13 +20,10 @@ def worker_load_to_json(load: WorkerLoad) -> dict[str, Any]:
 
 
 def worker_load_from_json(data: Mapping[str, Any]) -> WorkerLoad:
-    """Raises KeyError, TypeError or ValueError for what `worker_load_to_json` did not write."""
-    usage = dict(data["usage"])
-    usage["cpus"] = tuple(usage["cpus"])
-    usage["threads"] = tuple(ThreadUsage(**thread) for thread in usage["threads"])
+    """Raises WrongField for what `worker_load_to_json` did not write."""
     return WorkerLoad(
-        worker=data["worker"],
-        lag=Histogram.from_json(data["lag"]),
-        wait=Histogram.from_json(data["wait"]),
-        usage=Usage(**usage),
+        **fields(WorkerLoad, data, ["worker"]),
+        lag=histogram_of(data, "lag"),
+        wait=histogram_of(data, "wait"),
+        usage=value_of(Usage, needed(data, "usage"), "usage"),
     )

@@ -69,7 +69,7 @@ def test_a_profile_is_the_same_after_a_way_through_its_file(tmp_path: Path) -> N
         ({"pairs": "many"}, "pairs = 'many' must be a whole number"),
         ({"made_at": "yesterday"}, "made_at = 'yesterday' must be a time"),
         ({"made_at": "2026-11-26T12:00:00"}, "made_at"),
-        ({"host": {"cpu": 3}}, "host must be a table"),
+        ({"host": {"cpu": 3}}, "host.cpu = 3 must be text"),
         ({"components": [{}]}, "components[0].operation is missing"),
         ({"components": {}}, "components must be a list"),
         ({"false_alarm": None}, "false_alarm must be a table"),

@@ -20,6 +20,7 @@ JSON_READY = st.dictionaries(
     st.none() | st.booleans() | st.integers() | st.floats(-1, 1) | st.lists(st.text(max_size=3)),
     max_size=3,
 )
+LIMITS = st.fixed_dictionaries({"name": st.text(max_size=4), "limit": st.floats(-1, 1)})
 SECONDS = st.builds(Second, NS, ARMS, COUNT, COUNT, LATENCIES, LATENCIES)
 RECORDS = st.builds(
     RunRecord,
@@ -39,7 +40,7 @@ RECORDS = st.builds(
     pairs=st.lists(JSON_READY, max_size=2).map(tuple),
     phases=st.lists(st.tuples(st.text(max_size=5), NS), max_size=2).map(tuple),
     environment=JSON_READY,
-    limits=st.lists(JSON_READY, max_size=2).map(tuple),
+    limits=st.lists(LIMITS, max_size=2).map(tuple),
     warnings=st.lists(st.text(max_size=5), max_size=2).map(tuple),
 )
 

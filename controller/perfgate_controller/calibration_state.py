@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from perfgate.calibration.digest import noise_digest
 from perfgate.errors import InputError, MeasurementError
@@ -18,6 +18,7 @@ from perfgate.interval_log import read_intervals
 from perfgate.pair import Pair
 from perfgate.scenario.model import Scenario
 from perfgate.segment import Arm
+from perfgate.stored_form import WrongField, make, needed, parse, show, value_of
 from perfgate_controller.collect import Collector
 from perfgate_controller.schedule import schedule_pair
 
@@ -80,15 +81,23 @@ def read_state(directory: Path) -> State:
     """Raises InputError naming the file and the remedy for what is no calibration's directory."""
     path = directory / NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["kind"] != KIND or data["version"] != VERSION:
-            raise ValueError(f"{data['kind']} {data['version']}")
-        fields = {name: data[name] for name in State.__slots__}
-        return State(**{**fields, "sources": tuple(fields["sources"]), "spoilt": tuple(fields["spoilt"])})
+        data = parse(path.read_bytes())
+        if needed(data, "kind") != KIND or needed(data, "version") != VERSION:
+            raise WrongField("", f"{show(data['kind'])} {show(data['version'])}")
+        state = make(State, data, also=("kind", "version"))
+        value_of(_Terms, state.terms, "terms")
+        return state
     except OSError as error:
         raise InputError(f"--add {directory}: {error.strerror} ({NAME}); give a calibration's directory") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: is no calibration of this perfgate ({error}); leave it out of --add") from error
+
+
+class _Terms(TypedDict):
+    """What the schedule is made of again."""
+
+    seed: int
+    slice_ns: int
 
 
 def read_earlier(directories: Sequence[Path], terms: Mapping[str, Any], policy: Policy) -> Earlier:

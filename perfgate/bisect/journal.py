@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from perfgate.bisect.lineage import Lineage
 from perfgate.bisect.reading import Answer, Reading
 from perfgate.bisect.search import Known
 from perfgate.errors import InputError
+from perfgate.stored_form import WrongField, needed, parse, value_of
 
 VERSION = 1
 DIRECTORY = Path(".perfgate") / "bisect"
@@ -60,16 +62,27 @@ class Journal:
         version = lines[0].get("perfgate_bisect") if lines else None
         if not isinstance(version, int) or version > VERSION:
             raise InputError(f"{self.path}: is no bisection that this perfgate can read; remove it to begin anew")
-        for line in lines[1:]:
-            if "unbuildable" in line:
-                broken.add(str(line["unbuildable"]))
-            elif "readings" in line:
-                answers.append(_answer(line))
+        with self._whole():
+            for line in lines[1:]:
+                if "unbuildable" in line:
+                    broken.add(value_of(str, line["unbuildable"], "unbuildable"))
+                elif "readings" in line:
+                    answers.append(_answer(line))
         return Known(lineage, tuple(answers), frozenset(broken))
 
     def durations(self) -> list[int]:
         """ns of each gate so far."""
-        return [int(line["took_ns"]) for line in self._lines() if "took_ns" in line] if self.exists else []
+        with self._whole():
+            lines = self._lines() if self.exists else []
+            return [value_of(int, line["took_ns"], "took_ns") for line in lines if "took_ns" in line]
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+        except WrongField as wrong:
+            remedy = "the file was changed: restore it, delete the line, or remove the file to begin anew"
+            raise InputError(f"{self.path}: {wrong}; {remedy}") from wrong
 
     def _lines(self) -> list[dict[str, Any]]:
         try:
@@ -79,7 +92,7 @@ class Journal:
         found = []
         for row in rows:
             try:
-                line = json.loads(row)
+                line = parse(row)
             except ValueError:
                 continue
             if isinstance(line, dict):
@@ -109,11 +122,9 @@ def journal_of(*parts: str) -> Journal:
 
 
 def _answer(line: Mapping[str, Any]) -> Answer:
-    readings = {
-        name: Reading(float(estimate), float(se), float(df), int(pairs))
-        for name, (estimate, se, df, pairs) in line["readings"].items()
-    }
-    return Answer(str(line["base"]), str(line["candidate"]), readings)
+    readings = value_of(dict[str, tuple[float, float, float, int]], line["readings"], "readings")
+    base, candidate = (value_of(str, needed(line, name), name) for name in ("base", "candidate"))
+    return Answer(base, candidate, {name: Reading(*values) for name, values in readings.items()})
 
 
 def _sync(directory: Path) -> None:

@@ -14,6 +14,7 @@ from perfgate.calibration.profile import HostProfile
 from perfgate.calibration.profile_json import profile_from_json, profile_to_json
 from perfgate.errors import InputError
 from perfgate.scenario.model import Scenario
+from perfgate.stored_form import parse
 from perfgate.whole_file import write_whole
 
 DIRECTORY = Path(".perfgate") / "hosts"
@@ -28,7 +29,7 @@ def default_path(target: str, scenario: Scenario, policy: str) -> Path:
 def read_profile(path: Path) -> HostProfile:
     """Raises InputError naming file, field and remedy. Whether it fits is for `misfit` to say."""
     try:
-        return profile_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        return profile_from_json(parse(path.read_bytes()), str(path))
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such profile; make one with perfgate calibrate") from error
     except OSError as error:

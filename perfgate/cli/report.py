@@ -66,13 +66,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _competition(args: argparse.Namespace, data: dict[str, Any]) -> int:
     """Of `perfgate compete`: as it was written then."""
+    from perfgate.compete.result_json import checked
     from perfgate.errors import InputError
-    from perfgate.report.directory import REPORT
+    from perfgate.report.directory import REPORT, RESULT
 
+    checked(data, str(args.directory / RESULT))
     if args.format == "junit":
         raise InputError("--format junit: a competition has none; take terminal, markdown or json")
     try:
-        text = (args.directory / REPORT).read_text(encoding="utf-8")
+        text = (args.directory / REPORT).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"{args.directory / REPORT}: {error.strerror}; restore it, or take --format json") from error
     if args.format == "json":

@@ -6,16 +6,94 @@ import dataclasses
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from perfgate.compete.facts import Facts
 from perfgate.compete.frontiers import Frontier
 from perfgate.compete.model import Measurement, Turn
 from perfgate.compete.outcome import Outcome, Standing
 from perfgate.compete.policy import STATISTICS, CompetePolicy
+from perfgate.errors import InputError
+from perfgate.stored_form import WrongField, needed, show, value_of
 
 SCHEMA_VERSION = 1
 KIND = "competition"
+
+
+class _Verdict(TypedDict):
+    word: str
+    exit_code: int
+
+
+class _Store(TypedDict):
+    label: str
+    version: str
+
+
+class _Today(TypedDict):
+    mean: float | None
+    se: float | None
+    lower: float | None
+    upper: float | None
+    rounds: int
+    ours: float | None
+    theirs: float | None
+
+
+class _Loss(TypedDict):
+    mean: float | None
+    lower: float | None
+    upper: float | None
+    word: str | None
+
+
+class _Standing(TypedDict):
+    competitor: str
+    version: str
+    metric: str
+    judged: bool
+    series: str
+    today: _Today
+    loss: _Loss | None
+
+
+class _Facts(TypedDict):
+    name: str
+    scenario_digest: str
+    perfgate: str
+    controller: str
+    command: str
+    host: dict[str, str]
+
+
+class Competition(TypedDict):
+    """What reports and histories read of a result."""
+
+    verdict: _Verdict
+    started_wall_ns: int
+    duration_ns: int
+    rounds: int
+    stores: list[_Store]
+    standings: list[_Standing]
+    facts: _Facts
+
+
+def checked(data: Any, origin: str) -> dict[str, Any]:
+    """A result as it was written. Raises InputError naming `origin`, the file, and the field."""
+    try:
+        if (needed(data, "kind"), needed(data, "schema_version")) != (KIND, SCHEMA_VERSION):
+            raise InputError(
+                f"{origin}: kind {show(data['kind'])}, schema_version {show(data['schema_version'])} is no competition that "
+                "this perfgate can read; use the perfgate that wrote it, or a newer one"
+            )
+        found: dict[str, Any] = value_of(Competition, data, "")
+        if not found["stores"]:
+            raise WrongField("stores", "is empty")
+    except WrongField as wrong:
+        raise InputError(
+            f"{origin}: not a competition of perfgate ({wrong}); restore it, or run perfgate compete again"
+        ) from wrong
+    return found
 
 
 def result_json(

@@ -17,6 +17,7 @@ from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Word
 from perfgate.run import RunRecord
 from perfgate.segment import Arm
+from perfgate.stored_form import fields
 from perfgate.targets.model import Target
 from perfgate.units import NS_PER_S
 
@@ -105,24 +106,7 @@ def to_json(line: GateLine) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> GateLine:
     """The inverse of `to_json`; fields that this perfgate does not know are left out. Raises ValueError for the rest."""
-    names = [field.name for field in dataclasses.fields(GateLine)]
-    try:
-        values = {name: data[name] for name in names}
-        values["verdict"] = Word(values["verdict"])
-        values["host"] = {str(name): str(value) for name, value in values["host"].items()}
-        values["effects"] = {name: (float(mean), float(se)) for name, (mean, se) in values["effects"].items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no line of evidence: {error!r}") from error
-    for field in dataclasses.fields(GateLine):
-        kinds = _KINDS.get(str(field.type))
-        value = values[field.name]
-        if kinds and (not isinstance(value, kinds) or (isinstance(value, bool) and kinds != (bool,))):
-            raise ValueError(f"no line of evidence: {field.name} = {value!r}")
-    return GateLine(**values)
-
-
-_KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
-"""What JSON gives for a field of that type. A text that is a list could not even be counted with others."""
+    return GateLine(**fields(GateLine, data, [field.name for field in dataclasses.fields(GateLine)]))
 
 
 def _digest(value: Any) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 
 from perfgate.errors import InputError
 from perfgate.gate.comparison import Comparison
-from perfgate.gate.effect import Effect, Finding
-from perfgate.gate.policy import Policy
-from perfgate.gate.verdict import Reason, Verdict, Word
-from perfgate.operation import Operation
+from perfgate.gate.effect import Effect
+from perfgate.gate.verdict import Verdict
+from perfgate.stored_form import WrongField, at, fields, make, make_odd, needed, rows_of, table_of, value_of
+
+ODD = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+"""How numbers that JSON does not know are written."""
 
 
 def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
@@ -38,24 +40,39 @@ def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
 def comparison_from_json(data: Mapping[str, Any]) -> Comparison:
     """Raises InputError for what `comparison_to_json` did not write; the caller knows the file."""
     try:
-        return Comparison(
-            policy=Policy(**{**data["policy"], "looks": tuple(data["policy"]["looks"])}),
-            pairs=data["pairs"],
-            look=data["look"],
-            final=data["final"],
-            effects=tuple(_effect_from_json(effect) for effect in data["effects"]),
-            verdict=_verdict(data["verdict"]),
-            variance=tuple((line["source"], _from_number(line["share"])) for line in data["variance"]),
-            notes=tuple(data["notes"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _comparison(table_of(data))
+    except WrongField as wrong:
         remedy = "the file was changed after the run: restore it, or run again"
-        raise InputError(f"not a comparison of perfgate ({error!r}); {remedy}") from error
+        raise InputError(f"not a comparison of perfgate ({wrong}); {remedy}") from wrong
 
 
-def _verdict(data: Mapping[str, Any]) -> Verdict:
-    reasons = tuple(Reason(**reason) for reason in data["reasons"])
-    return Verdict(Word(data["word"]), reasons, data["competitive"])
+def _comparison(data: Mapping[str, Any]) -> Comparison:
+    comparison = Comparison(
+        **fields(Comparison, data, ("policy", "pairs", "look", "final", "notes")),
+        effects=tuple(
+            _effect_from_json(one, f"effects[{number}]") for number, one in enumerate(rows_of(data, "effects"))
+        ),
+        verdict=_verdict(needed(data, "verdict")),
+        variance=tuple(_source(one, f"variance[{number}]") for number, one in enumerate(rows_of(data, "variance"))),
+    )
+    if not comparison.policy.looks:
+        raise WrongField("policy.looks", "is empty")
+    return comparison
+
+
+def _verdict(data: Any) -> Verdict:
+    with at("verdict"):
+        verdict = make(Verdict, data, also=("exit_code",))
+        if data.get("exit_code", verdict.exit_code) != verdict.exit_code:
+            raise WrongField("exit_code", f"is not that of {verdict.word.value}")
+        return verdict
+
+
+def _source(data: Any, place: str) -> tuple[str, float]:
+    with at(place):
+        share = needed(data, "share")
+        known = ODD[share] if isinstance(share, str) and share in ODD else value_of(float, share, "share")
+        return value_of(str, needed(data, "source"), "source"), known
 
 
 def _effect_to_json(effect: Effect) -> dict[str, Any]:
@@ -68,18 +85,10 @@ def _effect_to_json(effect: Effect) -> dict[str, Any]:
     }
 
 
-def _effect_from_json(data: Mapping[str, Any]) -> Effect:
-    plain = ("statistic", "note")
-    values = {name: value if name in plain else _from_number(value) for name, value in data.items()}
-    values["operation"] = None if data["operation"] is None else Operation(data["operation"])
-    values["finding"] = Finding(data["finding"])
-    values["per_pair"] = tuple(_from_number(value) for value in data["per_pair"])
-    return Effect(**values)
+def _effect_from_json(data: Any, place: str) -> Effect:
+    with at(place):
+        return make_odd(Effect, data, ODD)
 
 
 def _number(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _from_number(value: Any) -> Any:
-    return float(value) if isinstance(value, str) and value in ("inf", "-inf", "nan") else value

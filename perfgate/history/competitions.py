@@ -10,9 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from perfgate.compete.result_json import KIND, SCHEMA_VERSION
+from perfgate.compete.result_json import checked
 from perfgate.compete.series import Past
-from perfgate.errors import InputError
 from perfgate.history import schema
 from perfgate.history.entry import pack, unpack
 from perfgate.history.identity import digest
@@ -34,19 +33,7 @@ class CompetitionEntry:
     @classmethod
     def of_result(cls, result: Any, directory: str, origin: str) -> CompetitionEntry:
         """Raises InputError naming `origin` for what is no competition of this perfgate."""
-        entry = cls(result, directory, time.time_ns())
-        try:
-            if result["kind"] == KIND and result["schema_version"] == SCHEMA_VERSION:
-                entry.row()
-                entry.ratios()
-                return entry
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise InputError(
-                f"{origin}: not a competition of perfgate ({error!r}); restore it, or run perfgate compete again"
-            ) from error
-        raise InputError(
-            f"{origin}: is no competition that this perfgate can read; use the perfgate that wrote it, or a newer one"
-        )
+        return cls(checked(result, origin), directory, time.time_ns())
 
     @property
     def id(self) -> str:

@@ -30,7 +30,7 @@ class ProfileEntry:
             if profile["kind"] == KIND:
                 entry.row()
                 return entry
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             remedy = "the file was changed: restore it, or run perfgate calibrate again"
             raise InputError(f"{origin}: not a host profile of perfgate ({error!r}); {remedy}") from error
         raise InputError(f"{origin}: is no host profile of perfgate; give a file that perfgate calibrate wrote")

@@ -23,6 +23,7 @@ from perfgate.history.profile_entry import KIND, ProfileEntry
 from perfgate.history.reader import entries, profiles
 from perfgate.history.writer import add_profile, add_run
 from perfgate.report.directory import RESULT, load_result, result_from_json
+from perfgate.stored_form import at, make, needed, parse, value_of
 
 FORMAT = "perfgate_history"
 VERSION = 1
@@ -76,10 +77,10 @@ def import_path(engine: Engine, path: Path) -> Imported:
         return _import(engine, [_of_directory(path)])
     try:
         if path.suffix == ".json":
-            return _import(engine, [_from_json(json.loads(path.read_text(encoding="utf-8")), path)])
+            return _import(engine, [_from_json(parse(path.read_bytes()), path)])
         with path.open(encoding="utf-8") as file:
             return import_lines(engine, file, str(path))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: is no JSON ({error}); give what perfgate history export wrote") from error
     except OSError as error:
         raise InputError(
@@ -137,9 +138,9 @@ def _add_one(connection: Connection, one: Line) -> bool:
 def _from_line(line: str, origin: str) -> Line:
     remedy = "give what perfgate history export wrote, whole"
     try:
-        value = json.loads(line)
-        version = value[FORMAT]
-    except (ValueError, KeyError, TypeError) as error:
+        value = parse(line)
+        version = needed(value, FORMAT)
+    except ValueError as error:
         raise InputError(f"{origin}: is no line of a history ({error}); {remedy}") from error
     if version != VERSION:
         raise InputError(
@@ -148,18 +149,19 @@ def _from_line(line: str, origin: str) -> Line:
     try:
         for kind, name in _NAMES.items():
             if name in value:
-                row: Line = kind(**value[name])
+                with at(name):
+                    row: Line = make(kind, value[name])
                 return row
-        recorded = int(value["recorded_wall_ns"])
+        recorded = value_of(int, needed(value, "recorded_wall_ns"), "recorded_wall_ns")
         if "competition" in value:
-            session = CompetitionEntry.of_result(value["competition"], str(value["directory"]), origin)
+            session = CompetitionEntry.of_result(value["competition"], str(needed(value, "directory")), origin)
             return dataclasses.replace(session, recorded_wall_ns=recorded)
         if "profile" in value:
             return ProfileEntry(ProfileEntry.of_json(value["profile"], origin).profile, recorded)
-        result_from_json(value["result"], origin)
-        entry = Entry.of_result(value["result"], str(value["directory"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{origin}: is no run ({error!r}); {remedy}") from error
+        result_from_json(needed(value, "result"), origin)
+        entry = Entry.of_result(value["result"], str(needed(value, "directory")))
+    except ValueError as error:
+        raise InputError(f"{origin}: is no run ({error}); {remedy}") from error
     if entry.id != value.get("id"):
         raise InputError(f"{origin}: the result is not that of run {value.get('id')}: it was changed; {remedy}")
     return Entry(entry.id, entry.result, entry.directory, recorded)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from perfgate.hook.git import common_directory
+from perfgate.stored_form import make, parse, table_of
 
 NAME = Path("perfgate") / "pushes.jsonl"
 SKIPPED, NO_TOOLCHAIN = "skipped", "no toolchain"
@@ -61,8 +62,8 @@ def read(path: Path) -> list[Push]:
     pushes = []
     for row in rows:
         try:
-            data = json.loads(row)
-            pushes.append(Push(**{name: value for name, value in data.items() if name in names}))
-        except (ValueError, TypeError, AttributeError):
+            data = table_of(parse(row))
+            pushes.append(make(Push, {name: value for name, value in data.items() if name in names}))
+        except ValueError:
             continue
     return pushes

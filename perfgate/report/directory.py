@@ -12,6 +12,7 @@ from perfgate.gate.comparison_json import comparison_from_json, comparison_to_js
 from perfgate.interval_log import read_intervals
 from perfgate.run import RunRecord
 from perfgate.run_json import record_from_json, record_to_json
+from perfgate.stored_form import parse
 from perfgate.whole_file import write_whole
 
 SCHEMA_VERSION = 1
@@ -84,7 +85,7 @@ def load_result(directory: Path) -> Any:
     """What result.json holds, unchecked. Raises InputError where it cannot be read, or is no JSON."""
     path = directory / RESULT
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse(path.read_bytes())
     except FileNotFoundError as error:
         raise InputError(_why_missing(directory)) from error
     except OSError as error:

@@ -16,6 +16,7 @@ from perfgate.report.spaces_block import spaces
 from perfgate.report.words import (
     FINDINGS,
     bounds,
+    change,
     detectable,
     headline,
     ratio,
@@ -26,7 +27,6 @@ from perfgate.report.words import (
     values,
 )
 from perfgate.run import RunRecord
-from perfgate.units import format_percent
 
 TONES = {Word.PASS: "good", Word.BLOCK: "bad", Word.INCONCLUSIVE: "open", Word.INVALID: "invalid"}
 ROW_TONES = {Finding.REGRESSED: "bad", Finding.IMPROVED: "good"}
@@ -184,4 +184,4 @@ def _pairs(record: RunRecord) -> Section:
 
 
 def _percent(log_ratio: float | None) -> str:
-    return "–" if log_ratio is None else format_percent(math.expm1(log_ratio), signed=True)
+    return "–" if log_ratio is None else change(log_ratio)

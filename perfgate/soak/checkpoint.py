@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from perfgate.soak.drift import Drift, Motion
 from perfgate.soak.events import Event
 from perfgate.soak.findings import Finding
 from perfgate.soak.periods import Period, operations
+from perfgate.stored_form import WrongField, at, fields, make, make_odd, needed, parse, rows_of, value_of
 
 VERSION = 1
 KIND = "perfgate soak"
@@ -97,38 +99,49 @@ def read(directory: Path) -> Checkpoint:
     """Raises InputError for a directory without one, or with one of another perfgate."""
     path = directory / NAME
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: there is none yet: give the directory (--out) of perfgate soak") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     if not isinstance(data, dict) or data.get("kind") != KIND or data.get("version") != VERSION:
         raise InputError(f"{path}: is no checkpoint that this perfgate reads; use the one that wrote it")
-    return _from_json(data)
+    try:
+        return _from_json(data)
+    except WrongField as wrong:
+        remedy = "the file was changed: wait for the next period, or look at soak.md beside it"
+        raise InputError(f"{path}: not a checkpoint of perfgate ({wrong}); {remedy}") from wrong
 
 
 def _from_json(data: dict[str, Any]) -> Checkpoint:
-    rest = {field.name: data[field.name] for field in dataclasses.fields(Checkpoint) if field.name not in _NESTED}
+    plain = [field.name for field in dataclasses.fields(Checkpoint) if field.name not in _NESTED]
     return Checkpoint(
-        **rest,
-        periods=tuple(_period(one) for one in data["periods"]),
-        findings=tuple(_finding(one) for one in data["findings"]),
-        events=tuple(Event(**one) for one in data["events"]),
+        **fields(Checkpoint, data, plain),
+        periods=tuple(_period(one, f"periods[{number}]") for number, one in enumerate(rows_of(data, "periods"))),
+        findings=tuple(_finding(one, f"findings[{number}]") for number, one in enumerate(rows_of(data, "findings"))),
     )
 
 
-_NESTED = ("periods", "findings", "events")
+_NESTED = ("periods", "findings")
 
 
-def _period(data: dict[str, Any]) -> PeriodLine:
-    quantiles = {name: (_nan(p50), _nan(p99)) for name, (p50, p99) in data["quantiles_ns"].items()}
-    return PeriodLine(**{**data, "quantiles_ns": quantiles})
+def _period(data: Any, place: str) -> PeriodLine:
+    with at(place):
+        quantiles = value_of(dict[str, tuple[float | None, float | None]], needed(data, "quantiles_ns"), "quantiles_ns")
+        line = make_odd(PeriodLine, {**data, "quantiles_ns": {}}, ODD)
+        known = {name: (_nan(p50), _nan(p99)) for name, (p50, p99) in quantiles.items()}
+        return dataclasses.replace(line, quantiles_ns=known)
 
 
-def _finding(data: dict[str, Any]) -> Finding:
-    values: dict[str, Any] = {name: _nan(value) for name, value in (data["drift"] or {}).items()}
-    line = Drift(**values) if values else None
-    return Finding(**{**data, "drift": line, "motion": Motion(data["motion"])})
+def _finding(data: Any, place: str) -> Finding:
+    with at(place):
+        line = needed(data, "drift")
+        found = make(Finding, {**data, "drift": None})
+        with at("drift"):
+            return found if line is None else dataclasses.replace(found, drift=make_odd(Drift, line, ODD))
+
+
+ODD = {None: math.nan}
 
 
 def _finite(value: Any) -> Any:

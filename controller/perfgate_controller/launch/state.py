@@ -72,5 +72,5 @@ def _read(path: Path) -> dict[str, tuple[str, Placed]]:
             name: (str(one["kind"]), Placed(name, str(one["address"]), dict(one["handle"])))
             for name, one in agents.items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FleetError(f"{path}: is no record of a launched fleet ({error!r}); end its agents by hand") from error
