@@ -140,7 +140,7 @@ def _optional(cls: Any) -> frozenset[str]:
 def value_of(hint: Any, value: Any, where: str) -> Any:
     """`value` as the type that a field asks for. Raises WrongField naming `where`."""
     if hint is Any:
-        return value
+        return _any(value, where)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:  # only `X | None` is used
         return None if value is None else value_of(inner[0], value, where)
@@ -158,6 +158,16 @@ def value_of(hint: Any, value: Any, where: str) -> Any:
         with at(where):
             return make(cast(type, hint), value)
     return _scalar(hint, value, where)
+
+
+def _any(value: Any, where: str) -> Any:
+    """Whatever JSON can hold: it may be written as it is. Raises WrongField for NaN and Infinity, at any depth."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise WrongField(where, f"= {value!r} must be a number")
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, one in items:
+        _any(one, joined(where, f"[{key}]" if isinstance(key, int) else str(key)))
+    return value
 
 
 def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

@@ -192,9 +192,9 @@ class Histogram:
         try:
             hdr = base64.b64decode(data["hdr"], validate=True)
             overflow, low, high = (int(data[name]) for name in ("overflow", "min_ns", "max_ns"))
-        except (KeyError, TypeError, binascii.Error) as error:
+        except (KeyError, TypeError, binascii.Error, OverflowError) as error:
             raise ValueError(f"not a histogram (hdr, overflow, min_ns, max_ns): {error!r}") from error
-        if overflow < 0 or not 0 <= low <= high:
+        if not 0 <= overflow < 2**63 or not 0 <= low <= high < 2**63:
             raise ValueError(f"not a histogram: overflow {overflow}, min_ns {low}, max_ns {high}")
         decoded = cls.decode(hdr, geometry)
         return cls(decoded.buckets, decoded.counts, overflow, low, high, geometry)
