@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import record
 from cluster import perfgate, write_scenario, write_target
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,14 +25,15 @@ from perfgate.operation import Operation
 from perfgate.outcome import OUTCOMES, Outcome
 from perfgate.progress import NoProgress
 from perfgate.report.markdown import render_markdown
-from perfgate.report.soak_document import soak_document
-from perfgate.run import Second
+from perfgate.report.soak_document import soak_document, soak_end_document
+from perfgate.report.terminal import make_console, render
+from perfgate.run import BROKEN_OFF, Second
 from perfgate.segment import Arm
 from perfgate.soak import checkpoint
-from perfgate.soak.drift import CONFIDENCE, Motion, drift
+from perfgate.soak.drift import CONFIDENCE, Drift, Motion, drift
 from perfgate.soak.events import MOST as EVENTS_MOST
 from perfgate.soak.events import Event, Events
-from perfgate.soak.findings import findings
+from perfgate.soak.findings import Finding, findings
 from perfgate.soak.periods import Periods
 from perfgate.soak.sample import StoreSample
 
@@ -312,3 +314,27 @@ def test_a_store_that_does_not_leak_is_not_said_to_in_a_minute(tmp_path: Path, c
     assert memory["motion"] != "rises"
     assert len(made["periods"]) == 12
     assert all(one["rss_bytes"] > 1e6 for one in made["periods"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "rising", "word"),
+    [
+        ({}, False, "CANNOT TELL"),
+        ({}, True, "CREEPS"),
+        ({"complete": False, "warnings": (f"{BROKEN_OFF}stopped by a signal",)}, True, "BROKEN OFF"),
+        ({"invalid": ({"code": "lag", "text": "it was late", "remedy": "free a CPU"},)}, True, "INVALID"),
+        ({"limits": ({"name": "max_error_rate", "limit": 0.0, "met_base": False},)}, False, "LIMITS MISSED"),
+        ({"limits": ({"name": "max_error_rate", "limit": 0.0, "met_base": False},)}, True, "CREEPS"),
+    ],
+)
+def test_a_soak_ends_with_one_verdict_over_all_that_it_found(
+    changes: dict[str, Any], rising: bool, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moves = (Finding("recall p99", "log ns", Drift(0.1, 0.05, 0.2, 13.0, 1.0, 0.1, 9), Motion.RISES),) if rising else ()
+    made = checkpoint.Checkpoint("soak", "embedded", "default", 1, 0, 0, S, S, S, "ended", (), moves, (), 0)
+    render(soak_end_document(record("run", **changes), made, Path("d")), make_console())
+    said = capsys.readouterr().out
+    assert said.count("\u250f") == 1
+    assert said.splitlines()[1].startswith(f"\u2503 {word}  ")
+    assert said.index("What moves" if rising else "Latencies") < said.index("Load generator")
+    assert said.count("perfgate soak --show d") == 1

@@ -134,14 +134,12 @@ def _write_report(directory: Path, made: Checkpoint) -> None:
 
 def _end(order: Order, record: RunRecord, made: Checkpoint) -> int:
     from perfgate.cli.printing import printed_or_not
-    from perfgate.report.soak_document import soak_document
-    from perfgate.report.terminal import make_console, render, render_run
+    from perfgate.report.soak_document import soak_end_document
+    from perfgate.report.terminal import make_console, render
     from perfgate.report.words import exit_code
 
     with printed_or_not(order.directory):
-        console = make_console()
-        render_run(record, console, order.directory)
-        render(soak_document(made, order.directory), console)
+        render(soak_end_document(record, made, order.directory), make_console())
     code = exit_code(record, None)
     return code or (1 if made.rising else 0)
 

@@ -27,12 +27,15 @@ _COLUMNS = (
     Column("failed", right=True),
 )
 
+WHY_TITLES = ("Broken off", "Why it cannot be trusted")
+TIMELINE_TITLE = "p99 over time"
+
 
 def run_document(record: RunRecord, directory: Path | None) -> Document:
     """directory: where the run's files are, when known."""
     word = run_verdict(record)
     interval = record.arms.get(Arm.BASE)
-    sections = [Section("Broken off", lines=_why_broken(record))] if not record.complete else [_why_invalid(record)]
+    sections = [Section(WHY_TITLES[0], lines=_why_broken(record))] if not record.complete else [_why_invalid(record)]
     if interval is not None:
         measured = record.measured_ns.get(Arm.BASE, 0)
         sections += [_latencies(interval, measured), spaces(record), _timeline(record), _answers(interval)]
@@ -63,7 +66,7 @@ def _ends(warning: str) -> bool:
 def _why_invalid(record: RunRecord) -> Section:
     """As a gate's reasons: what it was, and what mends it."""
     lines = (f"{sentence(reason['text'])}\n→ {sentence(reason['remedy'])}" for reason in record.invalid)
-    return Section("Why it cannot be trusted", lines=tuple(lines))
+    return Section(WHY_TITLES[1], lines=tuple(lines))
 
 
 def _latencies(interval: Interval, measured_ns: int) -> Section:
@@ -99,7 +102,7 @@ def _timeline(record: RunRecord) -> Section:
         low, high = format_duration(min(line)), format_duration(max(line))
         rows.append(Row((short_operation(name), low, sparkline(line, TIMELINE_WIDTH), high)))
     columns = (Column("operation"), Column("least", right=True), Column("start to end"), Column("most", right=True))
-    return Section("p99 over time", table=Table(columns, tuple(rows)))
+    return Section(TIMELINE_TITLE, table=Table(columns, tuple(rows)))
 
 
 def _answers(interval: Interval) -> Section:

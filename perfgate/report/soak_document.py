@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perfgate.report.document import Column, Document, Row, Section, Table
-from perfgate.report.words import short_operation, sparkline
+from perfgate.report.run_document import TIMELINE_TITLE, WHY_TITLES, run_document
+from perfgate.report.words import DONE, LIMITS_MISSED, short_operation, sparkline
+from perfgate.run import RunRecord
 from perfgate.soak.checkpoint import Checkpoint, PeriodLine
 from perfgate.soak.drift import CONFIDENCE, Motion
 from perfgate.soak.findings import MATTERS, Finding
@@ -44,6 +46,24 @@ def soak_document(checkpoint: Checkpoint, directory: Path | None = None) -> Docu
         subtitle=f"{checkpoint.name} · target {checkpoint.target} · {checkpoint.build} · seed {checkpoint.seed}",
         sections=tuple(section for section in sections if not section.empty),
         closing=() if directory is None else (("look again", f"perfgate soak --show {directory}"),),
+    )
+
+
+def soak_end_document(record: RunRecord, checkpoint: Checkpoint, directory: Path | None = None) -> Document:
+    """The whole of a soak that has ended, under one verdict: the run's where that already says that something is wrong, or
+    else what moved. The exit code says the same."""
+    run, soak = run_document(record, directory), soak_document(checkpoint, directory)
+    run_says = run.word != DONE and not (run.word == LIMITS_MISSED and checkpoint.rising)
+    first, second = (run, soak) if run_says else (soak, run)
+    why = tuple(one for one in run.sections if one.title in WHY_TITLES)
+    rest = tuple(one for one in run.sections if one not in why and one.title != TIMELINE_TITLE)  # periods show it
+    return Document(
+        word=first.word,
+        tone=first.tone,
+        headline=f"{first.headline} {second.headline}",
+        subtitle=f"{run.subtitle} · {checkpoint.build}",
+        sections=(*why, *soak.sections, *rest),
+        closing=(*run.closing, *(("show", text) for _, text in soak.closing)),
     )
 
 

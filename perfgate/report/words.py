@@ -19,6 +19,7 @@ from perfgate.units import BEYOND, NS_PER_S, format_count, format_duration, form
 BARS = "▁▂▃▄▅▆▇█"
 _SHORT = {"embedding_search": "search", "pattern_completion": "completion"}
 LATENCY = ("p50", "p95", "p99")
+DONE, LIMITS_MISSED = "DONE", "LIMITS MISSED"
 
 
 def short_operation(name: str) -> str:
@@ -80,7 +81,7 @@ def run_verdict(record: RunRecord) -> str:
         return "BROKEN OFF"
     if record.invalid:
         return "INVALID"
-    return "DONE" if all(limit.get("met_base", True) for limit in record.limits) else "LIMITS MISSED"
+    return DONE if all(limit.get("met_base", True) for limit in record.limits) else LIMITS_MISSED
 
 
 def exit_code(record: RunRecord, comparison: Comparison | None) -> int:
