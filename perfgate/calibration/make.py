@@ -13,7 +13,7 @@ from perfgate.calibration.digest import noise_digest
 from perfgate.calibration.leak import Leak
 from perfgate.calibration.profile import VALID_DAYS, Component, HostProfile, Recommended
 from perfgate.calibration.resample import false_alarm, predictions
-from perfgate.calibration.restarts import with_shared_starts
+from perfgate.calibration.restarts import spread_together, with_shared_starts
 from perfgate.gate.latency import latency_table
 from perfgate.gate.outlook import seen
 from perfgate.gate.pair_effect import pair_effects
@@ -68,8 +68,9 @@ def make_profile(
     # Pairs are drawn one by one, as if each had processes of its own: what is predicted is such a gate.
     judged = dataclasses.replace(policy, trim=trim, starts=0)
     parts = components(found, gains, trim)
-    if policy.starts:
-        parts = with_shared_starts(parts, found, start_numbers(usable))
+    shared = start_numbers(usable) if policy.starts else None
+    if shared is not None:
+        parts = with_shared_starts(parts, found, shared, trim)
     predicted = predictions(latency_table(found), log_medians(usable, operations), judged, operations, seed, tick)
     return HostProfile(
         host=measured.host,
@@ -98,6 +99,7 @@ def make_profile(
         leak=leak.share if leak else None,
         leak_upper=leak.upper if leak else None,
         mode=policy.mode,
+        together=spread_together(found, shared, trim) if shared is not None else {},
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from perfgate.operation import Operation
+from perfgate.stats.couple_spread import CoupleSpread
 
 VALID_DAYS = 30
 """Kernels, neighbours and firmware change within weeks; nothing measured a month ago should fix a threshold today."""
@@ -21,7 +22,8 @@ class Component:
     inside a pair, and sampling with short bursts, add to one PAIR's log ratio. pair_sd: of one pair's log ratio, all
     together (about sqrt(2 restart² + drift² + within²)), with two-sided 95 % bounds; robust_sd: the same by the median
     absolute deviation. trimmed_sd: sqrt(n) times the standard error of n pairs' trimmed mean, at the trim recommended:
-    what decides how much a gate sees. heavy: whether the pairs' tails call for trimming a quarter.
+    what decides how much a gate sees. heavy: whether the pairs' tails call for trimming a quarter. couples: how couples of
+    processes differ, where they served several pairs each.
     """
 
     operation: Operation
@@ -37,6 +39,7 @@ class Component:
     robust_sd: float
     trimmed_sd: float
     heavy: bool
+    couples: CoupleSpread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class HostProfile:
     group_requests: as they were. pairs: usable ones; starts: fresh processes in them; pair_ns: what one took on the clock,
     with starting. leak: the share of a delay of one
     build that reaches the other when both are loaded, leak_upper: its one-sided 95 % bound; None until that was measured.
-    mode: of the pairs, `alternation` or `duet`."""
+    mode: of the pairs, `alternation` or `duet`. together: by statistic, how couples of processes that served several pairs
+    differ in the mean over operations."""
 
     host: Mapping[str, str]
     target: str
@@ -104,6 +108,7 @@ class HostProfile:
     leak: float | None = None
     leak_upper: float | None = None
     mode: str = "alternation"
+    together: Mapping[str, CoupleSpread] = field(default_factory=dict)
 
     def component(self, operation: Operation, statistic: str) -> Component | None:
         """None where that was not measured."""

@@ -6,7 +6,7 @@ The rule and its reasons: docs/statistics.md, "Slow starts".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Reason
 from perfgate.operation import Operation
 from perfgate.pair import Pair
+from perfgate.stats.couple_spread import CoupleSpread
 from perfgate.stats.starts import RestartSpread, nest, spread_p, starts_estimate
 from perfgate.stats.trimmed import Estimate
 
@@ -30,19 +31,23 @@ CALIBRATE = "run `perfgate calibrate` for this scenario and target on this host,
 @dataclass(frozen=True, slots=True)
 class Restarts:
     """What a calibration of this host and target knows of starts. starts: fresh processes it saw; of: by operation and
-    statistic (p50, p95, p99), how much one process's log level varies from start to start."""
+    statistic (p50, p95, p99), how much one process's log level varies from start to start. together: by statistic, how
+    couples of processes differ in the mean over operations; empty where an older calibration did not ask."""
 
     starts: int
     of: Mapping[tuple[Operation, str], RestartSpread]
+    together: Mapping[str, CoupleSpread] = field(default_factory=dict)
 
     def spread(self, operation: Operation | None, statistic: str, operations: Sequence[Operation]) -> RestartSpread:
-        """None is the mean over operations: their levels may rise and fall together, so its sd is at most the mean of
-        theirs, and that is taken, with the fewest df. Raises KeyError for what was not calibrated."""
+        """None is the mean over operations, which the calibration knows as it knows each of them (`together`). Where it
+        does not: their levels may rise and fall together, so its sd is at most the mean of theirs, and that is taken,
+        with the fewest df. Raises KeyError for what was not calibrated."""
         if operation is not None:
             return self.of[operation, statistic]
         each = [self.of[one, statistic] for one in operations]
         sd = sum(one.sd for one in each) / len(each)
-        return RestartSpread(sd, min((one.df for one in each if one.sd > 0), default=0.0))
+        df = min((one.df for one in each if one.sd > 0), default=0.0)
+        return RestartSpread(sd, df, self.together.get(statistic))
 
 
 @dataclass(frozen=True, slots=True)

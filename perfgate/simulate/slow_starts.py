@@ -17,7 +17,7 @@ from perfgate.gate.restarts import Restarts
 from perfgate.operation import Operation
 from perfgate.simulate.profile import Profile
 from perfgate.simulate.seconds import Noise
-from perfgate.stats.starts import nest, restart_spread
+from perfgate.stats.starts import couple_spread, nest, restart_spread
 
 CALIBRATED = 20
 """Couples of processes in a calibration: twenty starts of each side. Each serves as many pairs as in the gate."""
@@ -47,6 +47,10 @@ def calibrated(tables: Floats, policy: Policy, operations: Sequence[Operation]) 
             {
                 (operation, statistic): restart_spread(nest(table[:, place, column], starts, policy.trim))
                 for place, operation in enumerate(operations)
+                for column, statistic in enumerate(STATISTICS)
+            },
+            {
+                statistic: couple_spread(nest(table[:, :, column].mean(axis=1), starts, policy.trim))
                 for column, statistic in enumerate(STATISTICS)
             },
         )
