@@ -105,6 +105,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             "--case brings profiles and truths of its own: leave out --truth, --profile, --curve and --mode duet"
         )
+    if arguments.curve and arguments.curve.suffix.lower() != ".svg":
+        raise InputError(f"--curve {arguments.curve}: name a file that ends in .svg")
+    for option, path in (("--json", arguments.json), ("--curve", arguments.curve)):
+        _check_place(option, path)
     if arguments.curve and arguments.truth:
         raise InputError("--curve draws changes of 0 to 20 %: leave out --truth")
     if arguments.starts is not None:
@@ -250,6 +254,21 @@ def _json(arguments: argparse.Namespace, figures: dict[str, Any]) -> None:
 
     if arguments.json is not None:
         _write("--json", arguments.json, json.dumps(figures, indent=1) + "\n")
+
+
+def _check_place(option: str, path: Path | None) -> None:
+    """Before gates are simulated for half an hour. Raises InputError where `path` cannot be written."""
+    import os
+
+    from perfgate.errors import InputError
+
+    if path is None:
+        return
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a directory; give a file that can be written")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "cannot be written" if path.parent.is_dir() else "its directory does not exist"
+        raise InputError(f"{option} {path}: {why}; give a file that can be written")
 
 
 def _write(option: str, path: Path, text: str) -> None:

@@ -11,6 +11,8 @@ from perfgate.gate.pair_effect import STATISTICS, PairEffect, PairEffects
 from perfgate.stats.variance import variance_split
 
 P99 = STATISTICS.index("p99")
+NOTHING = 1e-24
+"""Variance of a log that is rounding alone: pairs that are all alike have no noise to be shared out."""
 
 
 def variance_shares(found: PairEffects, starts: NDArray[np.int64]) -> tuple[tuple[str, float], ...]:
@@ -19,7 +21,7 @@ def variance_shares(found: PairEffects, starts: NDArray[np.int64]) -> tuple[tupl
     series = [_by_start(effects, starts) for effects in found.values()]
     splits = [split for split in map(variance_split, series) if split is not None]
     total = sum(split.restart + split.drift + split.within for split in splits)
-    if not total > 0:
+    if not total > NOTHING:
         return ()
     return tuple(
         (source, float(sum(getattr(split, source) for split in splits) / total))

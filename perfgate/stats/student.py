@@ -14,7 +14,9 @@ def t_bound(level: float, df: float) -> float:
     """The t that is exceeded with probability `level` (one-sided); infinite without degrees of freedom."""
     from scipy.special import stdtrit
 
-    return float(-stdtrit(df, level)) if df >= 1 else math.inf
+    bound = float(-stdtrit(df, level)) if df >= 1 else math.inf
+    # Below some 1e-250 scipy's quantile overflows to the other side, where every estimate would lie beyond it.
+    return math.inf if bound == -math.inf else bound
 
 
 def reach(level: float, estimate: Estimate) -> float:
