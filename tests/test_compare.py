@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from perfgate.gate.compare import compare, invalid, look_due
 from perfgate.gate.comparison import Comparison
+from perfgate.gate.decision import decide
 from perfgate.gate.effect import Finding
 from perfgate.gate.latency import latency_effects
 from perfgate.gate.policy import Policy
@@ -24,6 +25,7 @@ from perfgate.outcome import Outcome
 from perfgate.pair import Pair
 from perfgate.scenario.model import ValidationSpec
 from perfgate.segment import Arm
+from perfgate.stats.trimmed import trimmed_mean
 
 NOISY = Build(levels=(0.35, -0.25, 0.1, -0.07, 0.27, -0.16, 0.19, 0.01))
 RARE = Operation.PATTERN_COMPLETION
@@ -55,6 +57,29 @@ def test_a_slower_operation_blocks_and_comes_first() -> None:
     assert first.metric == "embedding_search p99"
     assert "1.2" in first.text
     assert "over the margin of 10 %" in first.text
+
+
+def _standard_gate(shift: float, sd: float, keeps: float) -> Word:
+    """30 pairs of three operations whose p50, p95 and p99 all differ by `shift` on the average, exactly."""
+    noise = np.random.default_rng(3).normal(0, sd, (30, 3, 3))
+    noise += shift - np.array([[trimmed_mean(noise[:, one, two], 0.1) for two in range(3)] for one in range(3)])
+    policy = dataclasses.replace(STANDARD, group_keeps=keeps)
+    return decide(latency_effects(noise, policy, THREE), policy, THREE, 30)
+
+
+def test_a_pass_rules_out_the_true_margin_and_not_only_what_groups_show_of_it() -> None:
+    """The bound lies between 94 % of the margin and the margin: where groups hide some of a change, that proves nothing."""
+    shift = 0.97 * math.log(1.05) - 0.0035  # what one-sided 95 % adds at this spread, over the looks
+    words = [_standard_gate(shift, 0.02, keeps) for keeps in (1.0, STANDARD.group_keeps)]
+    assert words == [Word.PASS, Word.INCONCLUSIVE]
+
+
+@given(st.floats(0.0, 0.06), st.floats(0.005, 0.1), st.floats(0.5, 1.0))
+@settings(max_examples=30, deadline=None)
+def test_what_groups_hide_never_makes_a_pass_of_what_is_none(shift: float, sd: float, keeps: float) -> None:
+    if _standard_gate(shift, sd, 1.0) is not Word.PASS:
+        assert _standard_gate(shift, sd, keeps) is not Word.PASS
+    assert (_standard_gate(shift, sd, 1.0) is Word.BLOCK) == (_standard_gate(shift, sd, keeps) is Word.BLOCK)
 
 
 def test_the_operation_that_lost_most_time_comes_before_one_that_lost_a_larger_share_of_less() -> None:

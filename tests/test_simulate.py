@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.group_keeps import shown, truly
 from perfgate.cli.main import main
+from perfgate.gate.pair_effect import STATISTICS
+from perfgate.gate.policy import Policy
 from perfgate.gate.policy_load import QUICK, STANDARD
 from perfgate.gate.verdict import Word
 from perfgate.simulate.pool import make_pool
@@ -21,6 +24,7 @@ from perfgate.simulate.requests import LOG_MEDIAN_S, arrivals, draw_pauses, resp
 from perfgate.simulate.seconds import draw_bursts, draw_noise
 from perfgate.simulate.table import operating_characteristics
 from perfgate.simulate.truth import TRUTHS
+from perfgate.units import NS_PER_S
 
 RATE = 330.0
 
@@ -137,6 +141,15 @@ def test_quantiles_of_a_group_are_those_of_its_requests() -> None:
     difference = (pool.ratios[1.3] - pool.ratios[1.0])[:, :, 0]
     assert np.median(difference[..., 0]) == pytest.approx(np.log(1.3), abs=0.02)
     assert np.isnan(pool.ratios[1.0][:, :, 1:]).all()
+
+
+@pytest.mark.parametrize(("policy", "rate"), [(STANDARD, 400.0), (QUICK, 330.0)])
+def test_groups_show_no_less_of_a_change_than_pass_reckons_with(policy: Policy, rate: float) -> None:
+    """`group_keeps`, of +10 % of the true p99, to what 150 pairs can tell of it."""
+    column = STATISTICS.index(policy.primary)
+    seen, _ = shown(policy, rate, 0.10, 150, np.random.default_rng(13))
+    true = truly(rate, policy.slice_ns / NS_PER_S, 0.10, np.random.default_rng(14))
+    assert policy.group_keeps - 0.02 < seen[column] / true[column] < 1.0
 
 
 def test_a_table_of_zeros_passes_at_the_first_look_that_may() -> None:

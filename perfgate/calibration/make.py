@@ -104,9 +104,9 @@ def make_profile(
 
 
 def pairs_needed(parts: Sequence[Component], policy: Policy, operations: int) -> int:
-    """The first of the policy's looks at which a PASS may be given and a primary quantile that is worse by 1.6 margins
-    (what no single operation may hide) is blocked in 4 gates of 5; beyond the last look the number that would do,
-    MOST_PAIRS at most."""
+    """The first of the policy's looks at which a PASS may be given and a primary quantile that is worse by
+    `operation_margin_factor` margins (what no single operation may hide) is blocked in 4 gates of 5; beyond the last look
+    the number that would do, MOST_PAIRS at most."""
     wanted = policy.margin * policy.operation_margin_factor
     noise = max((part.trimmed_sd for part in parts if part.statistic == policy.primary), default=math.inf)
     looks = [look for look in policy.looks if look >= max(policy.pass_from, policy.min_pairs)] or [policy.looks[-1]]

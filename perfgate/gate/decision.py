@@ -31,9 +31,10 @@ def decide(
 
 def unproven(effects: Sequence[Effect], policy: Policy, operations: Sequence[Operation]) -> list[Effect]:
     """What stands in the way of PASS (rule 9), the worst first: the mean over operations below the margin and every
-    operation's primary quantile below 1.6 times the margin, both with confidence; errors and recall within their
-    margins. Beyond that rule, no estimate of an operation's quantile, up to the primary one, may lie over the margin,
-    even where chance would explain it. An operation on which too few pairs say anything is in the way with an effect of NaN."""
+    operation's primary quantile below `operation_margin_factor` times the margin, both as groups show them and with
+    confidence; errors and recall within their margins. Beyond that rule, no estimate of an operation's quantile, up to the
+    primary one, may lie over the margin, even where chance would explain it. An operation on which too few pairs say
+    anything is in the way with an effect of NaN."""
     primary = [effect for effect in effects if effect.primary]
     latency = [
         effect

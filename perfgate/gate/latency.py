@@ -108,7 +108,7 @@ def latency_effects(
 def _overall_margin(effects: Sequence[Effect], policy: Policy) -> float:
     """Of the mean over operations: the mean of their own, as logs, which differ where there is an absolute floor."""
     own = [math.log1p(policy.margin_at(effect.base_ns)) for effect in effects if effect.primary]
-    return math.expm1(sum(own) / len(own)) if own and policy.floor_ns else policy.margin
+    return policy.pass_margin(math.expm1(sum(own) / len(own)) if own and policy.floor_ns else policy.margin)
 
 
 def pooled_metrics(
@@ -172,7 +172,7 @@ def _effect(
     estimate, starts_p = found
     values = values[~np.isnan(values)]
     matters = policy.margin_at(pooled.base_ns)
-    margin = matters if operation is None else matters * policy.operation_margin_factor
+    margin = policy.pass_margin(matters if operation is None else matters * policy.operation_margin_factor)
     block, passing = (reach(nominal, estimate) for nominal in (level.block, level.passing))
     p_nominal = p_above_zero(estimate)
     at_last = dataclasses.replace(estimate, se=estimate.se * math.sqrt(min(1.0, pairs / policy.looks[-1])))

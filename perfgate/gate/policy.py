@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -21,6 +22,7 @@ class Policy:
     alpha_quality: float = 0.001  # each for errors and recall@k
     alpha_pass: float = 0.05  # a regression of exactly the margin passes at most this often
     operation_margin_factor: float = 1.6  # a single operation's primary quantile for PASS: margin x this
+    group_keeps: float = 0.94  # of a change of the true quantile as groups show it: PASS reckons with what they hide
     trim: float = 0.10  # of the pairs on each side; 0.25 on hosts calibrated as heavy-tailed
     couple_trim: float = 0.20  # of a pair's couples on each side: bursts spoil single slices
     slice_ns: int = 250_000_000  # the shorter the better: interference comes in bursts of seconds
@@ -57,3 +59,14 @@ class Policy:
         """The change that matters to a latency of base_ns, a fraction: the margin, or the absolute floor where that is
         more. 0 ns: unknown, so the margin alone."""
         return max(self.margin, self.floor_ns / base_ns) if base_ns > 0 else self.margin
+
+    @property
+    def shows(self) -> float:
+        """How much of a true change the estimate shows, at the least, as a share of its log: groups hide some, and in a
+        duet as much again may leak into the other build as is allowed."""
+        return self.group_keeps * (1 - self.max_leak if self.mode == "duet" else 1.0)
+
+    def pass_margin(self, change: float) -> float:
+        """What the estimate shows of a true change, a fraction: a PASS that rules out more than `change` must rule out
+        more than this."""
+        return math.expm1(self.shows * math.log1p(change))

@@ -142,6 +142,8 @@ def _faults(policy: Policy) -> Iterator[str]:
         yield f"primary_share = {policy.primary_share} must lie between 0 and 1; 0.8 leaves a fifth for p95 and p50"
     if not policy.operation_margin_factor >= 1:
         yield f"operation_margin_factor = {policy.operation_margin_factor} must be at least 1"
+    if not 0 < policy.group_keeps <= 1:
+        yield f"group_keeps = {policy.group_keeps} must be a share above 0 and at most 1 (1: groups hide nothing)"
     yield from _generator_faults(policy)
     yield from _time_faults(policy)
     if policy.mode not in MODES:

@@ -16,6 +16,7 @@ WHY: Mapping[str, str] = {
     "alpha_quality": "errors and lost recall are counted request by request, so they are seen at stricter levels, too",
     "alpha_pass": "a regression of exactly the margin passes once in twenty; smaller would need more pairs than CI has",
     "operation_margin_factor": "one operation is noisier than the mean over all; 1.6 margins keep its PASS within reach",
+    "group_keeps": "groups show 95 % of a change of the true quantile (simulated), and PASS must rule out the true margin",
     "trim": "a tenth of the pairs at each end: one or two pairs that a burst spoilt cannot decide",
     "couple_trim": "a fifth of a pair's slices at each end: interference comes in bursts that spoil single slices",
     "slice_ms": "the shorter, the more alike are the moments in which the two builds are loaded: interference lasts seconds",

@@ -41,7 +41,7 @@ def pass_reasons(effects: Sequence[Effect], policy: Policy) -> list[Reason]:
     worst = max((effect for effect in effects if effect.primary and effect.operation), key=lambda one: one.estimate)
     text = (
         f"no regression of more than {_percent(policy.margin)}: {policy.primary} over all operations is "
-        f"{_times(overall.estimate)} the base's, at most {_times(overall.pass_upper or 0.0)} with "
+        f"{_times(overall.estimate)} the base's, at most {_at_most(overall, policy)} with "
         f"{_percent(1 - policy.alpha_pass)} confidence; the worst is {worst.name} at {_times(worst.estimate)}"
     )
     better = [_better(effect, policy) for effect in _improved(effects)]
@@ -71,7 +71,7 @@ def inconclusive_reasons(
         )
         return [Reason("undecided", text, remedy, worst.name)]
     text = (
-        f"{worst.name} is {_times(worst.estimate)} the base's but may be up to {_times(worst.pass_upper)}: "
+        f"{worst.name} is {_times(worst.estimate)} the base's but may be up to {_at_most(worst, policy)}: "
         f"neither a regression of more than {_percent(policy.margin)} nor its absence is proven"
     )
     return [Reason("undecided", text, remedy, worst.name)]
@@ -86,9 +86,15 @@ def _improved(effects: Sequence[Effect]) -> list[Effect]:
 def _better(effect: Effect, policy: Policy) -> Reason:
     sure = _interval(effect)
     if is_overall(effect):
-        sure = f"at most {_times(effect.pass_upper or 0.0)} with {_percent(1 - policy.alpha_pass)} confidence"
+        sure = f"at most {_at_most(effect, policy)} with {_percent(1 - policy.alpha_pass)} confidence"
     text = f"{effect.name} improved to {_times(effect.estimate)} the base's ({sure})"
     return Reason("improved", text, metric=effect.name)
+
+
+def _at_most(effect: Effect, policy: Policy) -> str:
+    """The bound of PASS, as a change of the true quantile: of one for the worse, the estimate may hide some."""
+    upper = effect.pass_upper or 0.0
+    return _times(max(upper, upper / policy.shows))
 
 
 def _latency_reason(effect: Effect, policy: Policy) -> Reason:

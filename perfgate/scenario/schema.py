@@ -109,6 +109,7 @@ class Gate(Table):
     primary: Literal["p50", "p95", "p99"] | None = Field(default=None, examples=["p99"])
     primary_share: float | None = Field(default=None, gt=0, lt=1, examples=[0.8])
     operation_margin_factor: float | None = Field(default=None, ge=1, le=100, examples=[1.6])
+    group_keeps: float | None = Field(default=None, gt=0, le=1, examples=[0.94])
     alpha_block: float | None = Field(default=None, gt=0, lt=0.5, examples=[0.005])
     alpha_quality: float | None = Field(default=None, gt=0, lt=0.5, examples=[0.001])
     alpha_pass: float | None = Field(default=None, gt=0, lt=0.5, examples=[0.05])
