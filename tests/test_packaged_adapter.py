@@ -46,7 +46,7 @@ def test_an_adapter_of_an_installed_package_is_proved_and_its_own_words_are_show
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
            "--disable-pip-version-check", "--root-user-action=ignore", "--target", str(site), str(source)]  # fmt: skip
     subprocess.run(pip, check=True, timeout=90)
-    done = check(write(tmp_path), site, tmp_path / "cache")
+    done = check(EXAMPLE / "packed.toml", site, tmp_path / "cache")  # with the store of the package, as its README says
     assert done.returncode == 0, done.stdout + done.stderr
     assert "400 of 400 true answers found" in done.stdout
     assert "wrong dimension, store: is refused" in done.stdout
