@@ -222,3 +222,9 @@ def test_progress_names_phases_and_reaches_the_whole_of_each(tmp_path: Path) -> 
 def test_data_that_can_t_be_made_are_refused_by_name(tmp_path: Path, data: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         made(tmp_path, **data)
+
+
+def test_a_cache_that_cannot_be_made_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file.cache: Not a directory; name a directory .* in PERFGATE_CACHE"):
+        build_dataset(scenario(), 7, tmp_path / "file" / "cache", 300, 50)

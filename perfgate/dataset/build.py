@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -62,11 +63,23 @@ def build_dataset(
     key = dataset_key(data, seed, store_pool, num_queries)
     final = cache_dir / key
     if not _is_complete(final):
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        _make_writable(cache_dir)
         with _only_builder(cache_dir / f"{key}.lock", report):
             if not _is_complete(final):
                 _build_into(final, data, seed, store_pool, num_queries, report)
     return _open(final, data, seed)
+
+
+def _make_writable(directory: Path) -> None:
+    """Raises InputError where it cannot be, as below the home that users of services have (/nonexistent)."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise InputError(
+            f"{directory}: {error.strerror}; name a directory for data sets that can be written in PERFGATE_CACHE"
+        ) from error
 
 
 def dataset_key(data: DataSpec, seed: int, store_pool: int, num_queries: int) -> str:
