@@ -25,6 +25,7 @@ from perfgate.gate.outlook import _blocked
 from perfgate.gate.policy import Policy
 from perfgate.gate.policy_load import QUICK, policy_for
 from perfgate.gate.quality import errors_effect, recall_effect
+from perfgate.gate.validity import usable_pairs
 from perfgate.gate.verdict import Word
 from perfgate.interval import Interval, OperationInterval
 from perfgate.outcome import OUTCOMES, Outcome
@@ -32,6 +33,7 @@ from perfgate.pair import Pair
 from perfgate.scenario.model import ValidationSpec
 from perfgate.stats.spending import looks_so_far, nominal_levels
 from perfgate.stats.student import p_above_zero, reach, t_bound
+from perfgate.stats.tail_weight import gain, symmetric_se
 from perfgate.stats.trimmed import trimmed_estimate, trimmed_mean, trimmed_means
 from perfgate.stats.variance import variance_split
 from perfgate.stats.variance_bounds import difference_upper
@@ -88,6 +90,19 @@ def test_the_outlook_and_the_rule_have_the_same_degrees_of_freedom() -> None:
     """0.29 of 100 pairs are 29, which floating point makes 28 of: then two values more would be left."""
     same, rounded = (_blocked(Policy(trim=trim), 0.05, 100, 3) for trim in (0.29, 0.2901))
     assert same == pytest.approx(rounded, rel=1e-12)
+
+
+def test_the_outlook_asks_for_the_share_of_the_error_that_one_operation_has() -> None:
+    policy = Policy(margin=0.001)
+    sure = stats.t.isf(policy.alpha_block * 0.8 / 3, 23) + stats.t.isf(0.2, 23)
+    assert math.log1p(_blocked(policy, 0.01, 30, 3)) == pytest.approx(0.01 * sure, rel=2e-3)
+
+
+def test_what_more_trimming_gains_counts_the_degrees_of_freedom_that_are_left() -> None:
+    values = np.random.default_rng(4).standard_t(3, 20)
+    errors = symmetric_se(values, 0.25) / symmetric_se(values, 0.1)
+    quantiles = stats.t.isf(0.001, 30 - 2 * 7 - 1) / stats.t.isf(0.001, 30 - 2 * 3 - 1)
+    assert gain(values, 0.1, 0.25, 30, 0.001) == pytest.approx(math.log(errors * quantiles))
 
 
 # --- pairs that are all alike ---------------------------------------------------------------------------------------
@@ -214,6 +229,13 @@ def test_nothing_is_blocked_before_min_pairs_and_nothing_passes_before_pass_from
             assert (word is Word.PASS) <= (count >= first_pass)
         elif count >= 5:
             assert word is Word.BLOCK
+
+
+@pytest.mark.parametrize(("dropped", "counts"), [(0, True), (2, True), (3, False), (4, False)])
+def test_a_pair_counts_from_half_of_its_couples_on(dropped: int, counts: bool) -> None:
+    (pair,) = pairs(1, couples=4)
+    couples = [dataclasses.replace(one, dropped="steal" if one.number < dropped else "") for one in pair.couples]
+    assert bool(usable_pairs([dataclasses.replace(pair, couples=tuple(couples))])) == counts
 
 
 # --- the simulator's verb -------------------------------------------------------------------------------------------
