@@ -24,7 +24,7 @@ from perfgate.gate.limit_effects import limits_of
 from perfgate.gate.outlook import _blocked
 from perfgate.gate.policy import Policy
 from perfgate.gate.policy_load import QUICK, policy_for
-from perfgate.gate.quality import errors_effect, recall_effect
+from perfgate.gate.quality import ONE_MOMENT, errors_effect, recall_effect
 from perfgate.gate.validity import usable_pairs
 from perfgate.gate.verdict import Word
 from perfgate.interval import Interval, OperationInterval
@@ -178,12 +178,24 @@ def test_requests_that_fail_in_both_builds_are_no_evidence_against_one() -> None
 
 @pytest.mark.parametrize("alone", range(7, 14))
 def test_errors_block_exactly_where_their_p_is_below_the_level_of_the_look(alone: int) -> None:
-    made = pairs(4, requests=60)
-    made[0] = failing(made[0], range(0), range(alone))
+    """One request in each of so many pairs, so that no pair differs from another."""
+    made = [failing(pair, range(0), range(1)) for pair in pairs(alone, requests=60)]
     policy = dataclasses.replace(QUICK, error_margin=0.0)
     found = errors_effect(made, policy, LAST)
     assert (found.finding is Finding.REGRESSED) == (0.5**alone < nominal_levels(policy.alpha_quality, LAST)[-1])
     assert found.finding in (Finding.REGRESSED, Finding.OPEN)
+
+
+def test_failures_of_one_moment_are_no_evidence_against_a_build() -> None:
+    """Fifty requests that fail together are one event, whatever McNemar's test says of fifty."""
+    made = pairs(16, requests=60)
+    made[5] = failing(made[5], range(0), range(50))
+    together = errors_effect(made, QUICK, LAST)
+    assert together.p_nominal == pytest.approx(0.5**50)
+    assert together.estimate > QUICK.error_margin
+    assert (together.finding, together.note) == (Finding.OPEN, ONE_MOMENT)
+    apart = [failing(pair, range(0), range(3 + pair.number % 2)) for pair in pairs(16, requests=60)]
+    assert errors_effect(apart, QUICK, LAST).finding is Finding.REGRESSED
 
 
 def test_recall_s_error_is_shared_by_the_operations_whose_answers_are_checked() -> None:

@@ -27,6 +27,10 @@ ONE_LOAD = (
     "answers that are lost after one loading of the data may be the luck of one index; each further pair's data are loaded anew, "
     "and those decide"
 )
+ONE_MOMENT = (
+    "failures came together in few pairs, as when a host or a network stands still; a build that fails more does so in pair "
+    "after pair"
+)
 NORMAL_DF = 1_000_000
 """So many degrees of freedom that Student's t is the normal distribution."""
 
@@ -54,7 +58,10 @@ def quality_effects(pairs: Sequence[Pair], policy: Policy, operations: Sequence[
 
 
 def errors_effect(pairs: Sequence[Pair], policy: Policy, fractions: tuple[float, ...]) -> Effect:
-    """Difference of the shares of failed requests, by McNemar's exact test on the requests replayed to both arms."""
+    """Difference of the shares of failed requests, by McNemar's exact test on the requests replayed to both arms.
+
+    It takes each request as a chance of its own, and requests that fail often fail together: so a BLOCK also asks that the
+    differences pair by pair, as a trimmed mean, lie above 0 at the same level."""
     counts = _count(pairs)
     level = nominal_levels(policy.alpha_quality, fractions)[-1]
     difference = counts.share(Arm.CANDIDATE) - counts.share(Arm.BASE)
@@ -63,7 +70,8 @@ def errors_effect(pairs: Sequence[Pair], policy: Policy, fractions: tuple[float,
     worse = mcnemar_above(counts.alone[Arm.CANDIDATE], counts.alone[Arm.BASE])
     better = mcnemar_above(counts.alone[Arm.BASE], counts.alone[Arm.CANDIDATE])
     finding = Finding.CLEAR if difference <= policy.error_margin else Finding.OPEN
-    if difference > policy.error_margin and worse < level:
+    certain = difference > policy.error_margin and worse < level
+    if certain and _in_pair_after_pair(pairs, policy, level):
         finding = Finding.REGRESSED
     elif difference < 0 and better < level:
         finding = Finding.IMPROVED
@@ -72,9 +80,16 @@ def errors_effect(pairs: Sequence[Pair], policy: Policy, fractions: tuple[float,
         statistic="errors", operation=None, primary=False, finding=finding, estimate=difference, se=se, df=requests - 1,
         lower=difference - bound, upper=difference + bound, pass_upper=None, p_nominal=worse,
         p_adjusted=repeated_p(worse, fractions), margin=policy.error_margin, detectable_80=None, detectable_99=None,
-        per_pair=tuple(map(_share_difference, pairs)),
+        per_pair=tuple(_share_difference([pair]) for pair in pairs),
         base_share=counts.share(Arm.BASE), candidate_share=counts.share(Arm.CANDIDATE),
+        note=ONE_MOMENT if certain and finding is Finding.OPEN else "",
     )  # fmt: skip
+
+
+def _in_pair_after_pair(pairs: Sequence[Pair], policy: Policy, level: float) -> bool:
+    """Whether the candidate fails more by what pairs say, or processes where they serve several."""
+    estimate = trimmed_estimate([_share_difference(served) for served in by_start(pairs)], policy.trim)
+    return estimate.mean > reach(level, estimate)
 
 
 def recall_effect(
@@ -163,9 +178,10 @@ def _failed(interval: Interval) -> set[int]:
     return {index for part in interval.operations.values() for index in part.failed}
 
 
-def _share_difference(pair: Pair) -> float:
+def _share_difference(pairs: Sequence[Pair]) -> float:
     shares = []
     for arm in (Arm.CANDIDATE, Arm.BASE):
-        total = sum(couple.arm(arm).total for couple in pair.usable)
-        shares.append(sum(couple.arm(arm).failures for couple in pair.usable) / total if total else 0.0)
+        loaded = [couple.arm(arm) for pair in pairs for couple in pair.usable]
+        total = sum(interval.total for interval in loaded)
+        shares.append(sum(interval.failures for interval in loaded) / total if total else 0.0)
     return shares[0] - shares[1]

@@ -7,12 +7,14 @@ from perfgate.simulate.pairs import Build, run_gates
 
 GATES = 40
 BASE = Build()
+OUT = Build(outages=0.005)
 
 
 def rows(ask: Ask) -> list[Row]:
     runs = min(ask.runs, GATES)
     return [
         run_gates("the same build", ask, BASE, BASE, runs),
+        run_gates("the same build, one second in 200 without an answer", ask, OUT, OUT, runs),
         run_gates("20 % faster", ask, BASE, Build(p99_ns=0.8 * BASE.p99_ns), runs),
         run_gates("20 % faster, 0.3 % of requests fail", ask, BASE, Build(0.8 * BASE.p99_ns, failing=0.003), runs),
         run_gates("20 % faster, 1 % of requests fail", ask, BASE, Build(0.8 * BASE.p99_ns, failing=0.01), runs),

@@ -43,6 +43,8 @@ class Build:
     failing: float = 0.0005
     recall: float = 0.95
     restart_sd: float = 0.01
+    outages: float = 0.0
+    """Share of a process's seconds in which nothing is answered."""
 
 
 def run_gates(label: str, ask: Ask, base: Build, candidate: Build, runs: int) -> Row:
@@ -92,8 +94,9 @@ def _pairs(ask: Ask, base: Build, candidate: Build, random: np.random.Generator)
 
 def _slice(build: Build, queries: np.ndarray, level: float, first_index: int, random: np.random.Generator) -> Interval:
     parts = {}
+    failing = 1.0 if build.outages and random.random() < build.outages else build.failing
     for place, (operation, query) in enumerate(zip(NAMES, queries, strict=True)):
-        fails = random.random(len(query)) < build.failing
+        fails = random.random(len(query)) < failing
         indices = np.flatnonzero(fails) + first_index + 10_000 * place
         spread = query + OWN_SD * random.standard_normal(len(query))
         at_p99 = 2.326 * np.hypot(QUERY_SD, OWN_SD)
