@@ -18,6 +18,7 @@ from perfgate.errors import InputError
 from perfgate.evidence.certificate import certify
 from perfgate.evidence.evidence_file import append, find_file, read
 from perfgate.evidence.gate_line import GateLine, from_json, policy_digest, same_build, to_json
+from perfgate.gate import rule
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Word
 from perfgate.stats.shares import clopper_pearson, trials_needed
@@ -106,6 +107,12 @@ def test_a_host_with_another_name_is_the_same_host() -> None:
 def test_another_margin_is_another_policy() -> None:
     assert policy_digest(Policy()) == policy_digest(Policy())
     assert policy_digest(Policy()) != policy_digest(Policy(margin=0.06))
+
+
+def test_verdicts_of_another_rule_are_not_counted_with_this_one_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = policy_digest(Policy())
+    monkeypatch.setattr(rule, "RULE", rule.RULE + 1)
+    assert policy_digest(Policy()) != now
 
 
 def test_variants_are_the_same_build_when_they_start_the_same() -> None:

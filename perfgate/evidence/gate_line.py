@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from perfgate.calibration.host import identity
+from perfgate.gate import rule
 from perfgate.gate.comparison import Comparison
 from perfgate.gate.policy import Policy
 from perfgate.gate.verdict import Word
@@ -27,8 +28,8 @@ VERSION = 1
 @dataclass(frozen=True, slots=True)
 class GateLine:
     """One gate. at: when it began, UTC, ISO 8601. host: what makes the machine another one for noise. policy_digest: of
-    all of the policy's numbers, so that another margin is another policy. aa: base and candidate are the same build.
-    effects: by name, the estimate (log ratio; of errors and recall a difference) and its standard error."""
+    all of the policy's numbers and the rule's, so that another margin is another policy. aa: base and candidate are the
+    same build. effects: by name, the estimate (log ratio; of errors and recall a difference) and its standard error."""
 
     at: str
     perfgate: str
@@ -95,8 +96,9 @@ def same_build(target: Target, base: str, candidate: str) -> bool:
 
 
 def policy_digest(policy: Policy) -> str:
-    """8 hex digits of all that a policy decides by."""
-    return _digest(dataclasses.asdict(policy))
+    """8 hex digits of all that a policy decides by, and of the rule that does it: an older rule's verdicts prove nothing
+    of this one."""
+    return _digest({**dataclasses.asdict(policy), "rule": rule.RULE})
 
 
 def to_json(line: GateLine) -> dict[str, Any]:

@@ -39,6 +39,8 @@ DUET: Mapping[str, Mapping[str, Any]] = {
 """What a policy has otherwise in a duet: there, time counts for both builds."""
 MODES = ("alternation", "duet")
 COMPETITIVE_MARGIN = 0.10
+LEAST_ALPHA = 1e-9
+"""With less nothing would ever block, and no p value is computed so far out."""
 POLICIES: Mapping[str, Policy] = {"standard": STANDARD, "quick": QUICK}
 UNITS: Mapping[str, tuple[str, int]] = {
     "floor_ms": ("floor_ns", NS_PER_MS),
@@ -127,8 +129,10 @@ def _fields(settings: Mapping[str, Any], base: Policy) -> dict[str, Any]:
 def _faults(policy: Policy) -> Iterator[str]:
     yield from _looks_faults(policy)
     for field in ("alpha_block", "alpha_pass", "alpha_quality"):
-        if not 0 < getattr(policy, field) < 0.5:
-            yield f"{field} = {getattr(policy, field)} must lie between 0 and 0.5; 0.005 is one false alarm in 200"
+        if not LEAST_ALPHA <= getattr(policy, field) < 0.5:
+            yield (
+                f"{field} = {getattr(policy, field)} must lie between {LEAST_ALPHA:g} and 0.5; 0.005 is one false alarm in 200"
+            )
     for field in ("margin", "error_margin", "recall_margin"):
         least_ok = getattr(policy, field) > 0 if field == "margin" else getattr(policy, field) >= 0
         if not (least_ok and getattr(policy, field) < 1):
