@@ -56,6 +56,7 @@ class Ladder:
             raise InputError(f"{self.confirm} trials to confirm, {self.most} at most: at least 1 of each is needed")
 
     def rate(self, rung: int) -> float:
+        """Requests a second. rung: negative for rates below `start`."""
         return float(self.start * (1 + self.precision) ** rung)
 
     @property

@@ -55,6 +55,7 @@ class OperationInterval:
 
     @property
     def failures(self) -> int:
+        """Of every outcome but OK."""
         return self.total - self.completed
 
     @classmethod

@@ -77,7 +77,8 @@ class IntervalLog:
 
 
 def read_intervals(path: Path) -> IntervalLog:
-    """Raises InputError naming file, line and remedy for what is no log, or one of another perfgate."""
+    """Raises InputError naming file, line and remedy for what is no log, one of another perfgate, and a line that was
+    changed."""
     log = IntervalLog()
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as file:

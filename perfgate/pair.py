@@ -1,5 +1,5 @@
-"""A pair: one process of each build, loaded in alternation with the same requests. The unit of the statistics, unless a
-process serves several (`start`)."""
+"""A pair: one process of each build, loaded with the same requests, in alternation or (in a duet) both at once. The unit of
+the statistics, unless a process serves several (`start`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from perfgate.worker_load import WorkerLoad
 
 @dataclass(frozen=True, slots=True)
 class Couple:
-    """Two slices, one of each arm, with the same window of the plan; `first` is the arm that was loaded first.
+    """Two slices, one of each arm, with the same window of the plan; `first` is the arm that was loaded first (BASE
+    in a duet, where neither was).
 
     `dropped` is empty for a usable couple, otherwise why it does not count (a rule that cannot see which build ran).
     """

@@ -63,6 +63,7 @@ class Grouping:
         return self.group[np.where(key >= 0, key % len(self.group), stored)]
 
     def of(self, key: int) -> int:
+        """The group of one key, as `of_keys`."""
         space = key % len(self.group) if key >= 0 else ~key // FOLLOWER - 1
         return int(self.group[space])
 

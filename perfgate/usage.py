@@ -62,6 +62,7 @@ class Usage:
 
     @property
     def cpu_ns(self) -> int:
+        """Of all its threads, in user mode and in the kernel."""
         return self.user_ns + self.system_ns
 
     @property

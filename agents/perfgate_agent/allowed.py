@@ -25,6 +25,7 @@ class AllowedAddress:
     port: int | None = None
 
     def admits(self, address: Address) -> bool:
+        """Nothing is resolved: what a name stands for is seen only when it is dialled."""
         if address.path:
             return bool(self.directory) and _inside(address.path, self.directory)
         if self.directory or self.port not in (None, address.port):

@@ -30,12 +30,16 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Listen(Table):
+    """port: 0 takes a free one. drain_seconds: how long a session may go on after SIGTERM."""
+
     host: str = Field(default="127.0.0.1", min_length=1, examples=["10.0.0.5"])
     port: int = Field(default=7400, ge=0, le=65535, examples=[7400])
     drain_seconds: float = Field(default=600.0, ge=0, le=86_400, examples=[600])
 
 
 class Tls(Table):
+    """directory: as `perfgate certs` lays it out; files that are given come before those in it."""
+
     directory: Text | None = Field(default=None, examples=["/etc/perfgate/certs"])
     ca_file: Text | None = Field(default=None, examples=["/etc/perfgate/certs/ca.pem"])
     cert_file: Text | None = Field(default=None, examples=["/etc/perfgate/certs/cert.pem"])
@@ -43,6 +47,9 @@ class Tls(Table):
 
 
 class HostSkill(Table):
+    """targets: files of what may be started here. programs: None for any that these name. listen: one address of this
+    machine; None for loopback. user: as whom stores run; None for the agent's own, any other needs an agent of root's."""
+
     targets: list[Text] = Field(default=[], examples=[["/etc/perfgate/targets/mystore.toml"]])
     programs: list[Text] | None = Field(default=None, examples=[["/usr/local/bin/mystore"]])
     listen: Text | None = Field(default=None, examples=["10.0.0.5"])
@@ -50,11 +57,17 @@ class HostSkill(Table):
 
 
 class LoadSkill(Table):
+    """addresses: None for loopback alone. vector_directories: below which scenarios may name files of vectors."""
+
     addresses: list[Text] | None = Field(default=None, examples=[["127.0.0.0/8", "10.0.0.0/8:7432"]])
     vector_directories: list[Text] = Field(default=[], examples=[["/srv/vectors"]])
 
 
 class LimitsTable(Table):
+    """None for no limit. rate: requests a second of this agent, in the plan's fastest second. connections: of one run to
+    one store. memory_mb: MiB of data of each process, stores included (RLIMIT_DATA). run_seconds: of one load. processes:
+    stores alive at once. message_mb: MiB of one message. streams: calls at once. clients: controllers' connections."""
+
     rate: float | None = Field(default=None, gt=0, examples=[20_000])
     connections: int | None = Field(default=None, ge=1, examples=[512])
     memory_mb: int | None = Field(default=None, ge=512, examples=[4096])

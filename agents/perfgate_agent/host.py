@@ -49,12 +49,14 @@ class Build:
 
     @property
     def spec(self) -> HostSpec:
+        """Raises TargetError for a store that perfgate does not start."""
         if self.target.host is None:
             raise TargetError(f"target {self.target.name!r} has no [host] part, so it cannot be started; give --url")
         return self.target.host
 
     @property
     def arguments(self) -> tuple[str, ...]:
+        """What the variant adds to the command. Raises TargetError for a variant that the file does not have."""
         if self.variant not in self.target.variants:
             known = ", ".join(sorted(self.target.variants)) or "none"
             raise TargetError(f"target {self.target.name!r} has no variant {self.variant!r}; there are: {known}")

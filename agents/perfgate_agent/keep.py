@@ -47,12 +47,14 @@ class Keeper:
         self._merge_beyond = KEPT_MOST
 
     def put(self, interval: Interval) -> None:
+        """Too many are joined with their neighbours, so that memory does not grow with a load's length."""
         self._intervals.append(interval)
         if len(self._intervals) > self._merge_beyond:
             self._intervals = merge_neighbours(self._intervals)
             self._merge_beyond = max(KEPT_MOST, 2 * len(self._intervals))  # never under one a segment and worker
 
     def finish(self, reports: list[pb.WorkerReport]) -> None:
+        """What each worker says of itself at the load's end."""
         self._reports = reports
 
     def deliver(self) -> None:

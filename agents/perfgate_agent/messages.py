@@ -84,16 +84,22 @@ class Stop:
 @plain_state
 @dataclass(frozen=True, slots=True)
 class IntervalMessage:
+    """From the worker, when an interval has been recorded to its end."""
+
     interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
+    """The worker's last message of a load; nothing of it comes afterwards."""
+
     report: LoadReport
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
+    """From the worker, in place of Ready or Finished: why it could not. text: for the user."""
+
     text: str
 
 

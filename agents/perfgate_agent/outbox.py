@@ -52,6 +52,7 @@ class Outbox:
         self._filled.set()
 
     def put_interval(self, interval: Interval) -> None:
+        """Never waits. Beyond INTERVALS_WAITING, those of one segment are merged."""
         self._intervals.append(interval)
         if len(self._intervals) > INTERVALS_WAITING:
             self._intervals = merge_by_segment(self._intervals)

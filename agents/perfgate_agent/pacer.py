@@ -25,6 +25,7 @@ class Pacer:
             self._loop.add_reader(self._timer.fileno(), self._fired)
 
     def set(self, at_ns: int) -> None:
+        """at_ns: on the monotonic clock; a time that has passed calls back at once."""
         self._set = True
         if self._timer is not None:
             self._timer.set(at_ns)

@@ -37,6 +37,7 @@ def listeners(where: int | str) -> set[int]:
 
 
 def is_listening(where: int | str) -> bool:
+    """where: a TCP port, on whatever address, or the path of a Unix socket; whoever listens (Linux, /proc)."""
     return bool(_listening_inodes(where))
 
 

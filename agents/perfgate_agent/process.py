@@ -108,6 +108,7 @@ class StoreProcess:
 
     @property
     def exit_status(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
         return self._process.returncode
 
     async def wait(self) -> int:

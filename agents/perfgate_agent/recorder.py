@@ -68,6 +68,7 @@ class Bucket:
 
     @property
     def complete(self) -> bool:
+        """Nothing more comes to it: every request that was due has ended, in whatever way."""
         return self.closed and self.ended == self.due
 
     @property

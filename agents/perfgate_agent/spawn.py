@@ -17,12 +17,16 @@ PR_SET_PDEATHSIG = 1
 
 
 def tie(parent: int) -> None:
+    """The kernel kills this process when its parent dies (PR_SET_PDEATHSIG, prctl(2)); exit code 125 where that one is
+    dead already."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # the parent died before the line above
         sys.exit(125)
 
 
 def become(user: str, group: str, groups: str) -> None:
+    """Numbers of user and group; groups: further ones with commas, or `-` for none. For good, saved ids included. Exit
+    code 126 where it may not."""
     try:
         os.setgroups([int(one) for one in groups.split(",")] if groups != "-" else [])
         os.setresgid(int(group), int(group), int(group))

@@ -75,9 +75,11 @@ class WorkerHandle:
             raise MeasurementError(f"worker {self.name} could not prepare the load: {reason}")
 
     def start_at(self, monotonic_ns: int, permit_ns: int | None = None) -> None:
+        """monotonic_ns: this machine's clock at which the run's clock is 0. permit_ns: as `permit`; None for no end."""
         self._say(StartAt(monotonic_ns, permit_ns))
 
     def permit(self, until_ns: int) -> None:
+        """until_ns: of the run's clock; what is due from then on waits for a later permit."""
         self._say(Permit(until_ns))
 
     def take_lanes(self, lanes: tuple[int, ...], from_ns: int) -> None:
@@ -85,6 +87,7 @@ class WorkerHandle:
         self._say(TakeLanes(lanes, from_ns))
 
     def stop(self) -> None:
+        """Asks for an early end of the load; what was measured still comes, then Finished."""
         self._say(Stop())
 
     async def messages(self) -> AsyncIterator[Message]:

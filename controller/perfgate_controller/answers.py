@@ -24,6 +24,8 @@ class Holder:
 
 
 def error_of(agent: str, failure: pb.Failure) -> PerfgateError:
+    """The error that the agent raised, by the name of its class; PerfgateError, naming the agent, for a class unknown
+    here."""
     kind, text = getattr(errors, failure.kind, None), plain(failure.text)
     if isinstance(kind, type) and issubclass(kind, PerfgateError):
         return kind(text)
@@ -36,6 +38,8 @@ def plain(text: str) -> str:
 
 
 def raise_refusal(agent: str, event: pb.Event) -> None:
+    """Raises what a `failure` says (`error_of`), and FleetError, with who holds the agent, for `refused`. Returns for
+    every other event."""
     name = event.WhichOneof("event")
     if name == "failure":
         raise error_of(agent, event.failure)

@@ -59,6 +59,7 @@ class Collector:
         return Interval.merge(parts) if parts else None
 
     def timeline(self) -> tuple[Second, ...]:
+        """Of the measured segments, by second and arm."""
         return self._timeline.lines()
 
     def latest(self) -> Second | None:
@@ -86,6 +87,7 @@ class Collector:
         return self._delays.loads({report.worker: report.usage for report in reports})
 
     def warmups(self) -> dict[Arm, Interval]:
+        """By arm, all of its warm-up merged; empty intervals for arms of which nothing came in."""
         return {
             segment.arm: self.segment(segment.number)
             for segment in self._segments.values()
@@ -106,6 +108,8 @@ class Delays:
         self._by_worker.setdefault(interval.worker, GatheredHistograms(2)).take((interval.lag, interval.wait))
 
     def loads(self, usages: Mapping[str, Usage]) -> tuple[WorkerLoad, ...]:
+        """By worker's name (`agent/number`). Of one without usage nothing is known of what it used; of one that was not
+        heard the histograms are empty."""
         names = sorted({*self._by_worker, *usages})
         return tuple(WorkerLoad(name, *self._of(name), usages.get(name, Usage())) for name in names)
 

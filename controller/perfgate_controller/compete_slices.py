@@ -61,6 +61,7 @@ class SlicePlayer:
 
     @property
     def slice_ns(self) -> int:
+        """Of the policy, but no longer than what is measured of a value."""
         return min(self._request.policy.slice_ns, self._request.policy.measured_ns)
 
     async def play(self, round_number: int, order: Sequence[int], rate_values: Sequence[int]) -> list[Turn]:

@@ -47,13 +47,17 @@ class Fleet:
 
     @property
     def environment(self) -> dict[str, object]:
+        """By agent's name, what it says of its machine."""
         return {link.name: link.environment for link in self.links}
 
     def on_interval(self, handler: Callable[[Interval], None]) -> None:
+        """From now on `handler`, in place of the one before, is called with each interval of every agent as it comes
+        in."""
         for link in self.links:
             link.on_interval = handler
 
     def on_progress(self, handler: Callable[[str, float], None]) -> None:
+        """`handler` is called with a phase's name and the share of it that is done (0 to 1)."""
         for link in self.links:
             link.on_progress = handler
 

@@ -57,6 +57,7 @@ class GatheredHistograms:
         return len(self._parts)
 
     def merged(self) -> tuple[Histogram, ...]:
+        """The sums, in the order in which `take` is given them."""
         self._parts = [self._sum(self._parts)]
         return self._parts[0]
 

@@ -91,6 +91,7 @@ class AgentLink(SessionStream):
         ]
 
     async def terminate(self, handle: int) -> None:
+        """Ends a store of this session, with all its children, and removes its data."""
         self.stores.discard(handle)
         await self._call(pb.Command(terminate=pb.Terminate(handle=handle)))
 

@@ -129,6 +129,7 @@ class LoadPart:
             self.finished.set_result(LoadResult(reports, steal_fraction, difference))
 
     def fail(self, error: Exception) -> None:
+        """`error` is raised for whoever waits for the load's end; only the first end counts."""
         if not self.finished.done():
             self.finished.set_exception(error)
             self.finished.exception()  # whoever waits sees it; nobody waiting is no error of its own

@@ -31,6 +31,8 @@ def own_name() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
+    """location: of the history. who: is written beside every change."""
+
     location: Location
     series: Series
     who: str = field(default_factory=own_name)

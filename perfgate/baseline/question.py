@@ -33,6 +33,7 @@ class Rule:
     policy: Policy
 
     def same(self, one: Summary, margin: float) -> bool:
+        """Whether a recorded gate was decided by the policy of this name with this margin, a fraction."""
         return one.policy == self.policy.name and one.margin is not None and abs(one.margin - margin) < SAME
 
 

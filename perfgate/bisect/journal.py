@@ -47,6 +47,8 @@ class Journal:
         _sync(self.path.parent)
 
     def add_answer(self, answer: Answer, took_ns: int, directory: Path) -> None:
+        """took_ns: of building both commits and gating them. Flushed to the disk, so that `--resume` has it. Raises
+        InputError where it cannot be written."""
         readings = {name: [one.estimate, one.se, one.df, one.pairs] for name, one in answer.readings.items()}
         line = {"base": answer.base, "candidate": answer.candidate, "readings": readings}
         self._append({**line, "took_ns": took_ns, "directory": str(directory)})
@@ -55,7 +57,7 @@ class Journal:
         self._append({"unbuildable": sha, "why": why})
 
     def read(self, lineage: Lineage) -> Known:
-        """Raises InputError for a file that is none, and for one of a newer perfgate."""
+        """Raises InputError for a file that is none, one of a newer perfgate, and one that was changed, naming the field."""
         answers: list[Answer] = []
         broken: set[str] = set()
         lines = self._lines()
@@ -71,7 +73,7 @@ class Journal:
         return Known(lineage, tuple(answers), frozenset(broken))
 
     def durations(self) -> list[int]:
-        """ns of each gate so far."""
+        """ns of each gate so far; none without a file. Raises InputError as `read`."""
         with self._whole():
             lines = self._lines() if self.exists else []
             return [value_of(int, line["took_ns"], "took_ns") for line in lines if "took_ns" in line]

@@ -50,6 +50,7 @@ class Known:
 
     @property
     def bad(self) -> str:
+        """The id of the newest commit of the way, which is known to be slow."""
         return self.lineage.links[-1].sha
 
     def of(self, base: str, candidate: str, metric: str) -> list[Reading]:

@@ -48,6 +48,7 @@ class Measured:
 
     @property
     def usable(self) -> int:
+        """How many of the pairs count."""
         return len(usable_pairs(self.pairs))
 
 

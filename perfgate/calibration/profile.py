@@ -82,10 +82,10 @@ class HostProfile:
     """host: what identifies the machine (`host.identity`). scenario: its name; scenario_digest: of what matters for noise
     (`digest.noise_digest`). variant: the build that was measured. policy: its name; slice_ns, measured_ns,
     group_requests: as they were. pairs: usable ones; starts: fresh processes in them; pair_ns: what one took on the clock,
-    with starting. leak: the share of a delay of one
-    build that reaches the other when both are loaded, leak_upper: its one-sided 95 % bound; None until that was measured.
-    mode: of the pairs, `alternation` or `duet`. together: by statistic, how couples of processes that served several pairs
-    differ in the mean over operations."""
+    with starting. leak: the share of a delay of one build that reaches the other when both are loaded, leak_upper: its
+    one-sided 95 % bound; None until that was measured. mode: of the pairs, `alternation` or `duet`. together: by statistic,
+    how couples of processes that served several pairs differ in the mean over operations; empty where each pair had its own,
+    and in profiles of an earlier perfgate."""
 
     host: Mapping[str, str]
     target: str

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def restarts_of(profile: HostProfile) -> Restarts:
-    """How much starts vary, by operation and quantile."""
+    """How much starts vary, by operation and quantile, and how couples of processes do in the mean over operations."""
     spreads = {
         (one.operation, one.statistic): RestartSpread(one.restart_sd, one.restart_df, one.couples)
         for one in profile.components

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 def fleet_file(arguments: argparse.Namespace) -> FleetFile | None:
+    """None without `--fleet`. Hosts that a launcher has placed get their addresses from its record. Raises InputError
+    where `--agents` is given as well."""
     if arguments.fleet is None:
         return None
     from perfgate.fleet_file import load_fleet

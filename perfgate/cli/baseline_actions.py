@@ -64,6 +64,7 @@ def log_baselines(arguments: argparse.Namespace, location: Location) -> int:
 
 
 def pin_baselines(arguments: argparse.Namespace, location: Location) -> int:
+    """No gate is asked: whoever pins a commit answers for it. Raises InputError for a target without [build]."""
     from perfgate.builds.git import Repository
 
     ledger, (_, target, _) = Ledger(location, _series(arguments)), _files(arguments)
@@ -101,6 +102,7 @@ def release_baselines(arguments: argparse.Namespace, location: Location) -> int:
 
 
 def refresh_baselines(arguments: argparse.Namespace, location: Location) -> int:
+    """Exit code: see perfgate.baseline.refresh.Done."""
     from perfgate.baseline.refresh import Refresh
     from perfgate.builds.git import Repository
     from perfgate.cli.common import parse_time

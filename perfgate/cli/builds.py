@@ -38,6 +38,7 @@ class Arms:
 
     @property
     def spent_ns(self) -> int:
+        """Of the clock, for both builds together; what was built before costs next to nothing."""
         return sum(duration for _, duration in self.phases)
 
 

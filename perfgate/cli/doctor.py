@@ -57,7 +57,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """See EXAMPLE. Raises InputError for arguments that cannot be."""
+    """The exit code of the fitness: 0 FIT, 3 UNFIT, 4 COARSE. Raises InputError for arguments that cannot be."""
     from perfgate.cli.common import run_until_signal
     from perfgate.doctor.document import diagnosis_document
     from perfgate.doctor.examine import examine

@@ -105,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def parse_looks(text: str | None) -> tuple[int, ...] | None:
+    """`12,20,30`, as of `--looks`; None for None. Raises InputError for what are no numbers; whether they fit the
+    policy is checked with it."""
     from perfgate.errors import InputError
 
     if text is None:

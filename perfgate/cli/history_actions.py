@@ -52,6 +52,7 @@ def list_runs(arguments: argparse.Namespace, location: Location) -> int:
 
 
 def show_runs(arguments: argparse.Namespace, location: Location) -> int:
+    """The run's own exit code with `--exit-code`, otherwise 0."""
     from perfgate.cli.report import show
     from perfgate.history.reader import find_id, read_entry
     from perfgate.report.words import exit_code
@@ -77,6 +78,7 @@ def export_runs(arguments: argparse.Namespace, location: Location) -> int:
 
 
 def import_runs(arguments: argparse.Namespace, location: Location) -> int:
+    """Exit code 3 where a file was refused; the others are imported all the same."""
     from perfgate.history.transfer import Imported, import_lines, import_path
 
     total, refused = Imported(), 0

@@ -52,6 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """0, 1 where a limit of `[validation]` is missed, 3 where it was broken off or the generator spoilt it."""
     import dataclasses
 
     from perfgate_controller.fleet import Fleet

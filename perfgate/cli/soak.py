@@ -56,6 +56,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """As of a run, and 1 where something creeps; with `--show` 1 where something does so far."""
     from perfgate.errors import InputError
 
     if arguments.show is not None:

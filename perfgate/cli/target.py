@@ -69,7 +69,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """See EXAMPLE. Raises InputError for files and arguments that cannot be."""
+    """0, or of a check 3 where a step does not hold. Raises InputError for files and arguments that cannot be."""
     return _new(arguments) if arguments.target_verb == "new" else _check(arguments)
 
 

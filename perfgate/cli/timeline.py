@@ -24,6 +24,7 @@ class Timeline:
 
     @property
     def total(self) -> NDArray[np.float64]:
+        """float64 (columns,), requests a second of all operations together."""
         return np.asarray(self.rates.sum(axis=1))
 
     @property

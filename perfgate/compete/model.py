@@ -48,6 +48,7 @@ class OperationReading:
     groups: tuple[tuple[float, float, float] | None, ...] = ()
 
     def quantile(self, name: str) -> float:
+        """name: p50, p95 or p99. In ns."""
         return float(getattr(self, name))
 
 
@@ -69,9 +70,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A store's part of a round: one fresh process, alone on the host. place: its place in the round's order. peak_bytes: the
-    most that its processes held resident, where that can be seen. rate: requests/s held within the p99 limit. alone: whether all
-    other stores stood still in each of its slices; None where none was there. dropped: slices that the generator spoilt."""
+    """A store's part of a round: one fresh process; while it is measured no other store runs. place: its place in the round's
+    order. peak_bytes: the most that its processes held resident, where that can be seen. rate: requests/s held within the p99
+    limit. alone: whether all other stores, paused, stood still in each of its slices; None where none was there. dropped: slices
+    that the generator spoilt."""
 
     round: int
     store: int

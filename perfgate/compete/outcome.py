@@ -31,6 +31,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """standings: one a ratio, judged or not. frontiers: one a store, in their order. rules: of fairness, as they were
+    checked. notes: for the reader; they change no verdict."""
+
     verdict: Verdict
     standings: tuple[Standing, ...]
     frontiers: tuple[Frontier, ...]

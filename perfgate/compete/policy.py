@@ -44,6 +44,7 @@ class CompetePolicy:
 
     @property
     def warmup_most_ns(self) -> int:
+        """After which a store that is not steady yet is measured all the same."""
         return self.warmup_ns * self.warmup_windows
 
 

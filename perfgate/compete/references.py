@@ -14,6 +14,8 @@ from perfgate.scenario.tables import Table
 
 
 class ReferenceTable(Table):
+    """value: as it was published, with its unit. accessed: the day, YYYY-MM-DD."""
+
     store: str = Field(min_length=1, max_length=200, examples=["Qdrant 1.12"])
     what: str = Field(min_length=1, max_length=200, examples=["embedding search p95 at recall 0.99"])
     value: str = Field(min_length=1, max_length=100, examples=["3.5 ms"])

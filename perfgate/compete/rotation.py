@@ -33,6 +33,7 @@ def shuffled(count: int, seed: int, *where: int) -> list[int]:
 
 
 def generator(seed: int, number: int) -> np.random.Generator:
+    """Philox, keyed by seed and number: no two of them share a stream, whatever was drawn before."""
     key = np.array([seed & (2**64 - 1), (PURPOSE << 32) | (number & (2**32 - 1))], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
 

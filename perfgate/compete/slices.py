@@ -38,6 +38,7 @@ def steps(values: Sequence[int], passes: int, seed: int, round_number: int) -> l
 
 
 def passes_of(measured_ns: int, slice_ns: int) -> int:
+    """How many slices make up what is measured of one value: as near as whole ones come, at least one."""
     return max(1, round(measured_ns / slice_ns))
 
 

@@ -53,6 +53,7 @@ class Theta:
 
     @property
     def metric(self) -> str:
+        """As `recall p99`; for throughput the statistic alone."""
         return f"{self.operation.value} {self.statistic}" if self.operation else self.statistic
 
     @property

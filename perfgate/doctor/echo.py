@@ -52,6 +52,7 @@ def request_size(data: bytes) -> int:
 
 
 async def serve() -> None:
+    """On a free port of loopback, which it prints after READY; until it is killed, without garbage collections."""
     server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0, backlog=4096)
     gc.collect()
     gc.freeze()

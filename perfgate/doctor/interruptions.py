@@ -61,9 +61,11 @@ class Interruptions:
 
     @property
     def longest_ns(self) -> int:
+        """0 where there was none."""
         return int(self.lengths_ns.max(initial=0))
 
     def bands(self) -> tuple[Band, ...]:
+        """One for each of BANDS, also where nothing falls into it."""
         return tuple(self._band(*band) for band in BANDS)
 
     def without(self, windows: Sequence[Window]) -> Interruptions:

@@ -93,6 +93,7 @@ def stillness_check(stillness: Stillness) -> Check:
 
 
 def stolen_check(stolen: float | None) -> Check:
+    """stolen: a share of all processors' time, as /proc/stat has it; None where it does not tell."""
     name, why = "stolen time", "time that the hypervisor gave to others while this machine wanted it"
     if stolen is None:
         return Check(name, State.UNKNOWN, "not told by this kernel", why)

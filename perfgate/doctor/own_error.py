@@ -39,6 +39,7 @@ class OwnError:
 
     @property
     def added_share(self) -> float:
+        """Of the target: 1 where lags alone look like a regression of 5 %."""
         return self.added_ns / self.target_ns
 
     @property

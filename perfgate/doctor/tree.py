@@ -23,6 +23,7 @@ class Tree:
             return None
 
     def lines(self, path: str) -> list[str]:
+        """Empty for what cannot be read."""
         return (self.text(path) or "").splitlines()
 
     def integer(self, path: str) -> int | None:

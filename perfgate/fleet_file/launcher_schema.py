@@ -38,11 +38,17 @@ class LauncherTable(Table):
 
 
 class LocalTable(LauncherTable):
+    """directory: where each agent has one of its own."""
+
     kind: Literal["local"]
     directory: Text = Field(default="~/.local/share/perfgate", examples=["~/.local/share/perfgate"])
 
 
 class SshTable(LauncherTable):
+    """None: as ssh itself has it, ~/.ssh/config included. directory, python: there. listen: where the agent listens,
+    None for its address. wheels: files or directories of them here, of which an environment is made there; empty:
+    `python` has perfgate. offline: nothing but these wheels. systemd: as a unit of the user's own."""
+
     kind: Literal["ssh"]
     user: Text | None = Field(default=None, examples=["perf"])
     port: int | None = Field(default=None, ge=1, le=65535, examples=[22])
@@ -59,6 +65,9 @@ class SshTable(LauncherTable):
 
 
 class RayTable(LauncherTable):
+    """cluster: `auto`, or HOST:PORT of its head. cpus: of Ray's, for each agent. python: on the nodes, None for Ray's
+    own. port: 0 for a free one. trusted_network: keys may go through a cluster that speaks plainly."""
+
     kind: Literal["ray"]
     cluster: Text = Field(default="auto", examples=["auto"])
     cpus: float = Field(default=2.0, gt=0, le=1024, examples=[2])
@@ -69,6 +78,10 @@ class RayTable(LauncherTable):
 
 
 class KubernetesTable(LauncherTable):
+    """context, kubeconfig: None for the current one, or the pod's own account. cpus: whole ones, requested and the
+    limit. memory_mb, disk_mb: MiB. controllers: networks (CIDR) that may dial agents, besides pods that are labelled
+    so. deadline_hours: after which the cluster ends the agents."""
+
     kind: Literal["kubernetes"]
     image: Text = Field(examples=["registry.example.org/perfgate:0.1.0"])
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = Field(

@@ -12,6 +12,9 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class HostTable(Table):
+    """address: HOST:PORT; None where a launcher will say. weight: of its workers, when lanes are shared. tls_name: the
+    name in its certificate, where that is not the host's. launcher: keys that come before those of the file."""
+
     name: Annotated[str, Field(min_length=1, max_length=100, examples=["perf-1"])]
     address: Text | None = Field(default=None, examples=["perf-1.example.org:7400"])
     roles: list[Literal["load", "host"]] = Field(default=["load"], min_length=1, examples=[["load", "host"]])
@@ -21,6 +24,9 @@ class HostTable(Table):
 
 
 class TlsTable(Table):
+    """The controller's own. directory: as `perfgate certs` lays it out; files that are given come before those in
+    it."""
+
     directory: Text | None = Field(default=None, examples=["~/.config/perfgate/ci"])
     ca_file: Text | None = Field(default=None, examples=["certs/ca.pem"])
     cert_file: Text | None = Field(default=None, examples=["certs/cert.pem"])
@@ -28,6 +34,8 @@ class TlsTable(Table):
 
 
 class TargetTable(Table):
+    """A store that runs already, as the agents see it."""
+
     address: Text = Field(examples=["http://10.0.0.5:7432"])
 
 

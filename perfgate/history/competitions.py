@@ -37,6 +37,8 @@ class CompetitionEntry:
 
     @property
     def id(self) -> str:
+        """Of what one measurement alone has (when, how long, which stores, whose controller): recorded twice, it is one
+        entry."""
         names = ("started_wall_ns", "duration_ns", "stores")
         return digest([self.result[name] for name in names] + [self.result["facts"]["controller"]])
 

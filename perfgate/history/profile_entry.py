@@ -37,6 +37,7 @@ class ProfileEntry:
 
     @property
     def id(self) -> str:
+        """Of the whole content: a profile that was made anew is another one."""
         return digest(self.profile)
 
     def row(self) -> Row:

@@ -46,6 +46,7 @@ class Summary:
 
     @property
     def started(self) -> datetime:
+        """In UTC."""
         return datetime.fromtimestamp(self.started_wall_ns / NS_PER_S, UTC)
 
     def to_json(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Place:
 
     @property
     def chained(self) -> bool:
+        """Whether a hook was there before, which perfgate's runs first."""
         return self.before.is_symlink() or self.before.exists()
 
 

@@ -27,6 +27,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """Each row has a cell for every column."""
+
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 

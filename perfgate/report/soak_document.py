@@ -30,6 +30,7 @@ class Pace:
 
 
 def pace_of(elapsed_ns: int) -> Pace:
+    """The largest unit of which the time so far holds two or more."""
     if elapsed_ns >= 2 * 3_600 * NS_PER_S:
         return Pace("an hour", 1)
     return Pace("a minute", 60) if elapsed_ns >= 120 * NS_PER_S else Pace("a second", 3_600)

@@ -54,6 +54,7 @@ def render_run(record: RunRecord, console: Console, directory: Path | None = Non
 
 
 def render(document: Document, console: Console) -> None:
+    """Sections that are folded are left out."""
     from rich import box
     from rich.panel import Panel
     from rich.text import Text

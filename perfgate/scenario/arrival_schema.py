@@ -40,11 +40,15 @@ Spacing = Annotated[Literal["regular", "poisson"], Field(examples=["poisson"])]
 
 
 class Constant(Table):
+    """`[arrival]`. rate: requests a second, as all rates and `…_ops` here."""
+
     pattern: Literal["constant"]
     rate: Rate
 
 
 class Poisson(Table):
+    """`exponential` is another name for it: its gaps are."""
+
     pattern: Literal["poisson", "exponential"]
     rate: Rate
 
@@ -56,6 +60,8 @@ class Spaced(Table):
 
 
 class PeriodicBurst(Spaced):
+    """Each period begins with its burst. burst_period_sec: from one burst's start to the next one's."""
+
     pattern: Literal["periodic_burst"]
     base_rate: float = Field(ge=0, le=MAX_RATE, examples=[500.0])
     burst_rate: Rate
@@ -70,6 +76,8 @@ class PeriodicBurst(Spaced):
 
 
 class Ramp(Spaced):
+    """A straight line, then held. duration_sec: None for the whole of `[duration]`."""
+
     pattern: Literal["ramp"]
     start_ops: Ops
     end_ops: Ops
@@ -132,6 +140,9 @@ class Step(Spaced):
 
 
 class Diurnal(Spaced):
+    """baseline_ops: at the trough; at the peak `peak_multiplier` times that. time_compression: hours of the day that
+    pass in one of the clock. start_hour: at which the run begins."""
+
     pattern: Literal["diurnal"]
     baseline_ops: Rate
     peak_multiplier: float = Field(ge=1, le=1_000_000, examples=[3.0])
@@ -158,6 +169,8 @@ class Burst(Table):
 
 
 class BurstSequence(Spaced):
+    """baseline_ops: outside of bursts, and after the last."""
+
     pattern: Literal["burst_sequence"]
     baseline_ops: Rate
     bursts: list[Burst] = Field(
@@ -202,6 +215,8 @@ AnyPart = ConstantPart | PoissonPart | PeriodicBurstPart | RampPart | StepPart |
 
 
 class Composite(Table):
+    """The rate is the sum of weight times rate over the parts; neither a composite nor a replay can be one."""
+
     pattern: Literal["composite"]
     patterns: list[Annotated[Annotated[AnyPart, Field(discriminator="pattern")], BeforeValidator(other_names)]] = Field(
         min_length=1, max_length=1_000, examples=[[{"type": "constant", "rate": 100, "weight": 0.5}]]
@@ -209,6 +224,9 @@ class Composite(Table):
 
 
 class Replay(Table):
+    """path: CSV, seen from the scenario file. speed: times are divided by it. rate_scale: how often each row is played;
+    0.5 leaves out every second one."""
+
     pattern: Literal["replay"]
     path: Annotated[str, Field(max_length=4_096, examples=["trace.csv"]), AfterValidator(not_blank)]
     speed: float = Field(default=1.0, gt=0, le=1_000, examples=[2.0])

@@ -13,10 +13,13 @@ Weight = Annotated[float, Field(ge=0, le=1e9, examples=[0.35])]
 
 
 def search_weight(value: Any) -> Any:
+    """`search_weight` is another name for `embedding_search_weight`."""
     return renamed(value, {"search_weight": "embedding_search_weight"})
 
 
 class Weights(Table):
+    """On any scale: only their ratios count."""
+
     store_weight: Weight = 0.0
     recall_weight: Weight = 0.0
     embedding_search_weight: Weight = 0.0
@@ -51,6 +54,9 @@ def _day_part_names(value: Any) -> Any:
 
 
 class Operations(Weights):
+    """Weights, and others by the hour. time_compression, start_hour: of the schedule's days; None for those of a
+    diurnal `[arrival]`, else 1 and 0."""
+
     diurnal_schedule: Annotated[
         list[DayPart] | None,
         Field(min_length=1, max_length=1_000, examples=[[{"hours": [8, 18], "recall_weight": 0.7}]]),
@@ -96,6 +102,9 @@ class Keys(Table):
 
 
 class Correlation(Table):
+    """store_to_recall_prob: the share of stores that are followed by a recall of the same memory, on top of the arrival
+    process. Either delay_ms or delay_sec: from store to recall, both as intended."""
+
     enabled: bool = Field(default=True, examples=[True])
     store_to_recall_prob: float = Field(default=0.5, ge=0, le=1, examples=[0.5])
     delay_ms: Annotated[float | None, Field(ge=0, le=3_600_000, examples=[100.0])] = None
@@ -108,6 +117,7 @@ class Correlation(Table):
         return self
 
     def delay_seconds(self) -> float:
+        """0.1 where neither delay is given."""
         if self.delay_ms is not None:
             return self.delay_ms / 1_000
         return 0.1 if self.delay_sec is None else self.delay_sec

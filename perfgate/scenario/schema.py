@@ -31,18 +31,25 @@ class Uniform(Table):
 
 
 class Clustered(Table):
+    """std_dev: a coordinate, around the cluster's centre, whose length is 1; None: chosen to suit the dimension."""
+
     type: Literal["clustered"]
     num_clusters: int = Field(default=100, ge=1, le=1_000_000, examples=[100])
     std_dev: Spread = None
 
 
 class HotSpot(Table):
+    """share: of the vectors that lie around one centre. std_dev: a coordinate, around it; None: to suit the dimension."""
+
     type: Literal["hot_spot"]
     share: float = Field(default=0.5, gt=0, le=1, examples=[0.5])
     std_dev: Spread = None
 
 
 class VectorFile(Table):
+    """path: of a .npy or .fvecs file, seen from the scenario file. std_dev: of the jitter that makes more vectors of
+    it; None: chosen."""
+
     type: Literal["file"]
     path: Annotated[str, Field(examples=["vectors.npy"]), AfterValidator(_vector_file_name)]
     std_dev: Spread = None
@@ -60,6 +67,8 @@ def _as_table(value: Any) -> Any:
 
 
 class Data(Table):
+    """num_nodes: memories that are loaded before. memory_spaces: over which they are dealt out evenly."""
+
     num_nodes: int = Field(ge=100, le=1_000_000_000, examples=[10_000])
     embedding_dim: int = Field(ge=2, le=65_536, examples=[768])
     memory_spaces: int = Field(default=1, ge=1, le=100_000, examples=[1])
@@ -75,12 +84,16 @@ class Data(Table):
 
 
 class Validation(Table):
+    """None: no limit. The latency is a response time; max_error_rate is a share of all requests."""
+
     expected_p99_latency_ms: float | None = Field(default=None, gt=0, examples=[10.0])
     expected_throughput_ops_sec: float | None = Field(default=None, gt=0, examples=[800.0])
     max_error_rate: float | None = Field(default=None, ge=0, le=1, examples=[0.01])
 
 
 class Connection(Table):
+    """connections: the most to one store, of all agents together. timeout_seconds: from a request's intended time."""
+
     connections: int = Field(default=64, ge=1, le=65_536, examples=[64])
     timeout_seconds: float = Field(default=10.0, gt=0, le=3600, examples=[10.0])
 
@@ -96,6 +109,9 @@ class Chaos(Table):
 
 
 class Gate(Table):
+    """None: as the policy has it. Each key is a field of perfgate.gate.policy.Policy, in the unit that its own name
+    ends in. A policy file has the same keys, and `perfgate policy` says why each value is as it is."""
+
     policy: Literal["standard", "quick"] | None = Field(default=None, examples=["standard"])
     mode: Literal["alternation", "duet"] | None = Field(default=None, examples=["alternation"])
     margin: float | None = Field(default=None, gt=0, lt=1, examples=[0.05])

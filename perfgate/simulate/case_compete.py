@@ -42,6 +42,8 @@ def simulated_row(
     label: str, noise: tuple[float, float], past: int, loss: float, runs: int, random: np.random.Generator,
     heavy: bool = False,
 ) -> Row:  # fmt: skip
+    """noise: as in HOSTS. past: stored sessions. loss: a fraction, the same in all of them and today. heavy: sessions
+    and rounds with the tails of Student's t with HEAVY_DF degrees of freedom."""
     words = [_word(noise, past, loss, random, heavy) for _ in range(runs)]
     counts = {word: words.count(word) for word in (Word.BLOCK, Word.PASS, Word.INCONCLUSIVE)}
     return Row(label, runs, counts[Word.BLOCK], counts[Word.PASS], counts[Word.INCONCLUSIVE], ROUNDS)

@@ -29,6 +29,7 @@ class Cell:
     seed: int
 
     def rates(self, policy: Policy, pool: Pool | LongPool, tick: Callable[[float], None]) -> Rates:
+        """tick: told the share of the gates that is done."""
         names = (*self.profile.name.encode(), 0, *self.truth.name.encode())
         random = np.random.default_rng([self.seed, 1, *names])
         return simulate(self.profile, self.truth, policy, pool, self.factor, self.runs, random, tick)

@@ -50,6 +50,7 @@ class Rates:
     plain_sd: float
 
     def share(self, word: Word) -> float:
+        """Of all `runs`, 0 to 1."""
         counts = {Word.BLOCK: self.block, Word.PASS: self.passed, Word.INCONCLUSIVE: self.inconclusive}
         return counts[word] / self.runs
 

@@ -42,6 +42,7 @@ class Scene:
     random: np.random.Generator
 
     def factor(self, truth: Truth) -> float:
+        """By what service times are multiplied so that the p99 of responses moves by what the truth says."""
         return service_factor(truth.change, self.ask.rate / WORKERS)
 
 

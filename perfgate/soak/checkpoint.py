@@ -26,7 +26,8 @@ NAME = "checkpoint.json"
 
 @dataclass(frozen=True, slots=True)
 class PeriodLine:
-    """One period in figures. quantiles_ns: (p50, p99) by operation name."""
+    """One period in figures, as of Period. stored: memories. quantiles_ns: (p50, p99) by operation name, NaN where nothing
+    was answered."""
 
     start_ns: int
     end_ns: int
@@ -96,7 +97,7 @@ def write(directory: Path, checkpoint: Checkpoint) -> None:
 
 
 def read(directory: Path) -> Checkpoint:
-    """Raises InputError for a directory without one, or with one of another perfgate."""
+    """Raises InputError for a directory without one, with one of another perfgate, or one that was changed, naming the field."""
     path = directory / NAME
     try:
         data = parse(path.read_bytes())

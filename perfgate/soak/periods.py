@@ -53,6 +53,8 @@ class Period:
         return Period(self.interval, self.samples + 1, mean, one.disk_bytes, one.cpu_ns)
 
     def joined(self, later: Period) -> Period:
+        """later: what follows this one. Memory is the mean over all samples; disk and processor time are the last
+        ones."""
         samples = self.samples + later.samples
         mean = (self.rss_bytes * self.samples + later.rss_bytes * later.samples) / samples if samples else 0.0
         last = later if later.samples else self

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class CoupleSpread:
     """How a calibration's couples of processes differ. variance: of their means; df: couples less 1. within: what their pairs
     explain of it, s_within² (mean of 1/h), with within_df. kept: pairs left of a couple by trimming, 1 / (mean of 1/h).
-    trim: the share at each end."""
+    trim: the share at each end. Raises ValueError for figures that cannot be."""
 
     variance: float
     df: int

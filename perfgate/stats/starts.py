@@ -37,7 +37,7 @@ that were dropped here or there do not matter."""
 @dataclass(frozen=True, slots=True)
 class RestartSpread:
     """sd: of ONE process's log level from start to start. df: the degrees of freedom of its square. couples: what it was
-    taken from, where processes served several pairs."""
+    taken from, where processes served several pairs. Raises ValueError for figures that cannot be."""
 
     sd: float
     df: float

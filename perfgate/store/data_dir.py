@@ -53,6 +53,7 @@ class DataDir:
         return {entry.name: MemorySpace.load(entry, self._dim, lose_index) for entry in sorted(state.iterdir())}
 
     def save(self, spaces: dict[str, MemorySpace]) -> None:
+        """All spaces, by name, as a state of their own; the one before is removed once the new one counts."""
         old, new = self._marker["state"], f"state-{uuid.uuid4().hex[:12]}"
         (self._path / new).mkdir()
         for name, space in spaces.items():

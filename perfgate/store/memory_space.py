@@ -41,20 +41,24 @@ class MemorySpace:
         self._append(slot, memory)
 
     def get(self, memory_id: str) -> Memory | None:
+        """None for an id that is not stored."""
         slot = self._slots.get(memory_id)
         return None if slot is None else self._memories[slot]
 
     def at(self, slot: int) -> Memory | None:
+        """None for a slot whose memory was stored anew since."""
         return self._memories[slot]
 
     @property
     def num_slots(self) -> int:
+        """Every store takes one, so it is never less than the number of memories."""
         return len(self._memories)
 
     def search_text(self, query: str, limit: int) -> Hits:
         return self._texts.search(query, self._memories, limit)
 
     def search_embedding(self, vector: NDArray[np.float32], limit: int, effort: int = 0) -> Hits:
+        """effort: see VectorIndex.search."""
         return self._vectors.search(vector, limit, effort)
 
     def save(self, directory: Path) -> None:
@@ -64,6 +68,7 @@ class MemorySpace:
 
     @classmethod
     def load(cls, directory: Path, dim: int, lose_index: bool = False) -> MemorySpace:
+        """lose_index: without the vectors, so that text recall works and embedding search finds nothing."""
         space = cls(dim)
         if not lose_index:
             space._vectors.load(directory / "vectors.usearch")

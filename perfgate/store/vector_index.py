@@ -27,6 +27,7 @@ class VectorIndex:
         )
 
     def add(self, slot: int, vector: NDArray[np.float32]) -> None:
+        """slot: one that was never used. vector: float32 (dim,)."""
         self._index.add(slot, vector, threads=1)
 
     def remove(self, slot: int) -> None:

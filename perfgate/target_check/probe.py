@@ -56,6 +56,8 @@ class Prober:
             raise OSError(f"nobody listens at {self.address}: start the store, or mend the address") from None
 
     async def ask(self, operation: Operation, key: int, index: int = 0) -> Answer:
+        """Whatever the store does is in the answer, never raised: outcome None where nothing could be read, with
+        why."""
         request = self.adapter.encode(operation, key, index)
         began, sent = time.monotonic(), shown_request(request)
         try:

@@ -54,6 +54,7 @@ def search_of(target: Target) -> SearchSpec | None:
 
 
 def about_of(target: Target) -> About:
+    """Empty for what the file does not say."""
     said = json.loads(target.source).get("about", {})
     return About(
         said.get("version", ""),

@@ -91,11 +91,16 @@ class Store(Request):
 
 
 class Search(Request):
+    """ids: paths to the results' ids, best first. scores: paths to as many scores."""
+
     ids: Paths = Field(min_length=1)
     scores: Paths = []
 
 
 class Load(Request):
+    """`{items}` in the body stands for up to `batch` items, joined by `separator`; `columns` for stores that want lists
+    side by side: a placeholder, and what of each memory it holds."""
+
     item: str = Field(default="", examples=['{"id": "{id}", "vector": {vector}}'])
     columns: dict[str, str] = Field(default={}, examples=[{"ids": '"{id}"', "vectors": "{vector}"}])
     separator: str = ","
@@ -108,19 +113,28 @@ class Load(Request):
 
 
 class Get(Request):
+    """missing: statuses that say that there is no such memory."""
+
     ids: Paths = []
     missing: Success = [404]
 
 
 class Count(Request):
+    """count: path to numbers, which are added."""
+
     count: str = Field(examples=["result.count"])
 
 
 class Learn(Request):
+    """take: a placeholder of later requests, and the path to its one value in the reply."""
+
     take: dict[str, str] = Field(min_length=1, examples=[{"collection": "id"}])
 
 
 class Finish(Request):
+    """until: path to value; the request is repeated until all of them hold. timeout_seconds: of all repetitions
+    together."""
+
     until: dict[str, str | int | float | bool] = Field(default={}, examples=[{"status.queue": 0}])
     timeout_seconds: Seconds = 600.0
 
@@ -137,6 +151,9 @@ class Requests(Table):
 
 
 class HttpFile(TargetFile):
+    """ids: what ids look like on the wire. prepare, finish: sent in order before and after loading. learn: asked by
+    whoever speaks to the store, so it must change nothing."""
+
     options: Annotated[dict[str, Any], AfterValidator(_options), Field(examples=[{"k": 10}])] = {
         "k": 10,
         "space": "default",

@@ -18,10 +18,10 @@ MOST_PORTS = 6
 @dataclass(frozen=True, slots=True)
 class HostSpec:
     """`[host]`: how a fresh process is run. `command` is an argument list, never a shell line; placeholders {python},
-    {port}, {port2} to {port6}, {socket}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies) are
-    filled in by the host skill on its own machine. {port2} and so on are for what a store serves besides: it must listen
-    there, too.
-    tls: it speaks TLS on its port; `[tls]` says whom to trust."""
+    {port}, {port2} to {port6}, {host}, {socket}, {data_dir}, {embedding_dim} and {artifact} (where the variant's build lies)
+    are filled in by the host skill on its own machine. {port2} and so on are for what a store serves besides: it must listen
+    there, too. {host}: the address to listen on, where the machine's owner lets other hosts load it. tls: it speaks TLS on
+    its port; `[tls]` says whom to trust."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]

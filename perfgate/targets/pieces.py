@@ -86,6 +86,7 @@ def in_query(text: str) -> bytes:
 
 
 def in_path(text: str) -> bytes:
+    """Percent-encoded UTF-8, a slash too."""
     return quote(text, safe="").encode()
 
 

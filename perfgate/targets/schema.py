@@ -72,6 +72,9 @@ OperationName = Literal["store", "recall", "embedding_search", "pattern_completi
 
 
 class Host(Table):
+    """None of it goes through a shell. stop_grace_seconds: after the signal, until all is killed. copyable: processes
+    serve copies of a directory that was loaded once. load_connections: while loading."""
+
     command: Annotated[
         list[Argument], Field(min_length=1, examples=[["{python}", "-m", "perfgate.store", "--port", "{port}"]])
     ]
@@ -93,6 +96,8 @@ class Tls(Table):
 
 
 class Variant(Table):
+    """arguments: added to the command. artifact: what `{artifact}` stands for, seen from the target file."""
+
     description: str = ""
     arguments: Arguments = []
     artifact: str = Field(default="", examples=["builds/v1.2"])
@@ -132,6 +137,8 @@ class Search(Table):
 
 
 class About(Table):
+    """See perfgate.targets.facts.About."""
+
     version: str = Field(default="", max_length=200, examples=["1.2.3"])
     version_command: list[str] = Field(default=[], examples=[["mystore", "--version"]])
     durability: str = Field(default="", max_length=500, examples=["synced once a second: a second may be lost"])
@@ -155,6 +162,9 @@ class TargetFile(Table):
 
 
 class EngramOptions(Table):
+    """confidence: sent with each memory. threshold: similarity below which nothing is returned. max_results: asked for,
+    and counted for recall."""
+
     # Below about 0.71 Engram puts a memory into a tier whose recall ignores the query.
     confidence: float = Field(default=0.95, ge=0, le=1, examples=[0.95])
     threshold: float = Field(default=0.5, ge=0, le=1, examples=[0.5])
@@ -168,6 +178,8 @@ class EngramFile(TargetFile):
 
 
 class HttpGetOptions(Table):
+    """contains: what a good reply's body must hold; empty: anything."""
+
     path: Annotated[str, AfterValidator(_url_path)] = Field(default="/", examples=["/"])
     contains: str = Field(default="", max_length=1_000, examples=["ok"])
 

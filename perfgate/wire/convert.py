@@ -21,6 +21,7 @@ GEOMETRY = 1
 
 
 def histogram_to_wire(histogram: Histogram) -> pb.Histogram:
+    """Buckets as steps from the one before, which are small numbers and so few bytes."""
     steps = np.diff(histogram.buckets, prepend=0)
     return pb.Histogram(
         bucket_steps=steps.tolist(),
@@ -148,6 +149,7 @@ def segment_to_wire(segment: Segment) -> pb.Segment:
 
 
 def segment_from_wire(message: pb.Segment) -> Segment:
+    """Raises ValueError for an arm or a kind that this version does not know."""
     return Segment(
         number=message.number,
         arm=Arm(message.arm),
@@ -163,6 +165,7 @@ REPORT_FIELDS = tuple(name for name in LoadReport.__dataclass_fields__ if name !
 
 
 def report_to_wire(report: LoadReport) -> pb.WorkerReport:
+    """What older controllers read of a worker's usage stands beside the whole of it."""
     usage = report.usage
     return pb.WorkerReport(
         **{name: getattr(report, name) for name in REPORT_FIELDS},

@@ -81,6 +81,7 @@ def unit_text(service: str, python: str) -> str:
 
 
 async def agent_status(transport: Transport, placed: Placed) -> Standing:
+    """Never raises for a host that is not reached: that is the state `unreachable`."""
     order = {"action": "status", "directory": placed.handle["directory"]}
     try:
         done = await call(transport, placed.name, order)

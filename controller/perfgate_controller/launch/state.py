@@ -23,10 +23,12 @@ class LaunchState:
         self.placed = placed
 
     def add(self, kind: str, placed: Placed) -> None:
+        """On disk when it returns, so that a command that dies afterwards leaves nobody unknown."""
         self.placed[placed.name] = (kind, placed)
         self._write()
 
     def remove(self, name: str) -> None:
+        """Of one that is not there: nothing. The file goes with the last one."""
         self.placed.pop(name, None)
         self._write()
 

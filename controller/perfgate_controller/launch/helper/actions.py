@@ -26,6 +26,8 @@ READY = "perfgate agent ready on "
 
 
 def start(order: Order) -> Order:
+    """An agent as `order` says, in its directory. One that runs is left alone (`again`), but gets renewed certificates.
+    Raises Refused for one that runs with other settings, and for one that does not come up."""
     directory = _directory(order)
     os.makedirs(directory, mode=0o700, exist_ok=True)
     with locked(directory):
@@ -44,6 +46,7 @@ def start(order: Order) -> Order:
 
 
 def status(order: Order) -> Order:
+    """state: running, ended (by itself; `log` has its last words) or stopped."""
     directory = _directory(order)
     running = _running(directory)
     if running:
@@ -53,6 +56,8 @@ def status(order: Order) -> Order:
 
 
 def stop(order: Order) -> Order:
+    """Ends the agent and deletes its key, its record and its work; may be called again. Raises Refused where a process
+    is left."""
     directory = _directory(order)
     if not os.path.isdir(directory):
         return {"how": "was not there"}

@@ -41,6 +41,8 @@ def locked(directory: str) -> Iterator[None]:
 
 
 def run(command: list[str], what: str, env: dict[str, str] | None = None) -> str:
+    """What it printed, on both streams. Raises Refused, naming `what` with the last lines, where it failed or is not
+    there."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
     except OSError as error:
@@ -52,6 +54,7 @@ def run(command: list[str], what: str, env: dict[str, str] | None = None) -> str
 
 
 def check_python(python: str) -> None:
+    """Raises Refused for one that is not there, or older than 3.11."""
     script = "import sys; sys.exit(sys.version.split()[0] if sys.version_info < (3, 11) else 0)"
     try:
         done = subprocess.run([python, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -66,11 +66,14 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def identity_of(pid: int) -> dict[str, Any]:
+    """What tells a process from a later one with its pid: when it started, in clock ticks since boot (0 for one that
+    has gone), and which boot that was."""
     fields = _stat(pid)
     with open("/proc/sys/kernel/random/boot_id") as file:
         return {"pid": pid, "start_ticks": int(fields[19]) if fields else 0, "boot": file.read().strip()}
 
 
 def alive(identity: dict[str, Any]) -> bool:
+    """Whether this very process runs: a zombie does not, nor does another one with its pid."""
     now, fields = identity_of(identity["pid"]), _stat(identity["pid"])
     return fields is not None and fields[0] not in "ZX" and all(now[key] == identity[key] for key in now)

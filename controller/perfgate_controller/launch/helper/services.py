@@ -30,6 +30,7 @@ def start_service(directory: str, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def stop_service(name: str) -> str:
+    """Takes the unit away, too. Returns how it ended. Raises Refused with systemd's words."""
     _systemctl("stop", name)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_unit_path(name))
@@ -38,6 +39,7 @@ def stop_service(name: str) -> str:
 
 
 def service_state(name: str) -> dict[str, str]:
+    """ActiveState and MainPID, as systemd writes them; a unit that it does not know is `inactive`."""
     text = _systemctl("show", "--property=ActiveState,MainPID", name)
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
