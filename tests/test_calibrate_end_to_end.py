@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 from cluster import perfgate, started, wait_for_line, write_scenario, write_target
+from perfgate_controller.schedule import schedule_pair
+
+from perfgate.cli.calibrate import _session
+from perfgate.cli.main import build_parser
 
 TINY = "measured_seconds = 0.5", "measured_seconds = 0.3"
 
@@ -38,6 +42,19 @@ def test_ctrl_c_keeps_whole_pairs_and_says_how_many_more_are_needed(tmp_path: Pa
     assert f"interrupted; {state['done']} usable pairs are kept, {20 - state['done']} more are needed" in text
     assert f"--pairs 20 --add {tmp_path / 'a'}" in text
     assert not (tmp_path / "profile.json").exists()
+
+
+@pytest.mark.parametrize(("starts", "pairs", "each"), [(0, 20, 1), (4, 40, 4)])
+def test_a_calibration_has_as_many_pairs_a_process_as_the_gates_that_borrow_from_it(
+    starts: int, pairs: int, each: int, tmp_path: Path
+) -> None:
+    """Ten couples of processes are twenty starts, without which no gate borrows."""
+    (tmp_path / "few.toml").write_text(f'policy = "quick"\nstarts = {starts}\n')
+    words = [*calibrate(tmp_path, "a", "--policy", str(tmp_path / "few.toml")), "--history", "off"]
+    session = _session(build_parser("calibrate").parse_args(words))
+    assert (session.policy.pairs_a_start, session.wanted) == (each, pairs)
+    numbers = [schedule_pair(session.policy, session.slice_ns, 1, number, 0).start for number in range(pairs)]
+    assert len(set(numbers) - {None}) == (pairs // each if starts else 0)
 
 
 @pytest.mark.parametrize(

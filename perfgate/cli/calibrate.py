@@ -36,6 +36,9 @@ build's slowness reaches the other: --leak-variant names a build that is clearly
 exit codes: 0 profile written, 4 too few pairs yet (they are kept; --add goes on), 3 bad input or failure"""
 
 
+USUAL_PAIRS = 20
+
+
 def add_parser(subparsers: Subparsers) -> None:
     from perfgate.cli.calibrate_leak import add_leak_arguments
     from perfgate.cli.common import add_load_arguments
@@ -52,8 +55,9 @@ def add_parser(subparsers: Subparsers) -> None:
         "--variant", default="default", help="the build, of the target file; any that works (default: default)"
     )
     parser.add_argument(
-        "--pairs", type=int, default=20, metavar="N", help="in all, with those of --add (default: 20; from 8 on)"
-    )
+        "--pairs", type=int, default=None, metavar="N",
+        help="in all, with those of --add (default: 20, and with [gate] starts what 10 couples of processes serve; from 8 on)",
+    )  # fmt: skip
     parser.add_argument(
         "--add", type=Path, action="append", default=[], metavar="DIR",
         help="directory of an earlier calibration whose pairs count, too; may be given again",
@@ -106,7 +110,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _session(arguments: argparse.Namespace) -> Session:
     """Raises InputError for anything wrong, before anything is started."""
-    import dataclasses
     import math
 
     from perfgate_controller.calibration_state import make_terms, read_earlier
@@ -119,7 +122,7 @@ def _session(arguments: argparse.Namespace) -> Session:
     from perfgate.gate.policy_choice import choose_policy
     from perfgate.plan import Plan
 
-    if not 2 <= arguments.pairs <= MOST_PAIRS:
+    if arguments.pairs is not None and not 2 <= arguments.pairs <= MOST_PAIRS:
         raise InputError(f"--pairs {arguments.pairs}: give {LEAST_PAIRS} to {MOST_PAIRS}; 20 is usual")
     if not (math.isfinite(arguments.days) and 0 < arguments.days <= 366):
         raise InputError(f"--days {arguments.days:g}: give more than 0 and at most 366; 30 is usual")
@@ -127,16 +130,23 @@ def _session(arguments: argparse.Namespace) -> Session:
     order = open_order(arguments, "calibrate")
     variant = order.variant("--variant", arguments.variant)
     mode = {} if arguments.mode is None else {"mode": arguments.mode}
-    # Each pair has fresh processes, also where a gate's serve several pairs: how much starts differ is what it borrows.
-    policy = dataclasses.replace(choose_policy(order.scenario.gate, arguments.policy, **mode), starts=0)
+    # Where a gate's processes serve several pairs, so do these: what it borrows is how such couples of processes differ.
+    policy = choose_policy(order.scenario.gate, arguments.policy, **mode)
     slower = leak_variant(arguments, order, policy)
     slice_ns = slice_length_ns(policy, order.scenario, Plan(order.scenario, order.seed).mean_rate)
     terms = make_terms(order.scenario, order.target.name, variant, order.seed, policy, slice_ns, {})
     del terms["host"]
     earlier = read_earlier(arguments.add, terms, policy)
-    return Session(
-        order, policy, slice_ns, variant, arguments.pairs, limit_ns, terms, earlier, slower, arguments.leak_blocks
-    )
+    wanted = _usual_pairs(policy) if arguments.pairs is None else arguments.pairs
+    return Session(order, policy, slice_ns, variant, wanted, limit_ns, terms, earlier, slower, arguments.leak_blocks)
+
+
+def _usual_pairs(policy: Policy) -> int:
+    """As many as gates ask for: 20 with processes of their own, or what the couples serve that a gate may borrow from."""
+    from perfgate.calibration.make import MOST_PAIRS
+    from perfgate.gate.restarts import CALIBRATED_STARTS
+
+    return min(MOST_PAIRS, CALIBRATED_STARTS // 2 * policy.pairs_a_start) if policy.starts else USUAL_PAIRS
 
 
 async def _measure(session: Session, fleet: Any, progress: Any) -> None:
