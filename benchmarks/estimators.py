@@ -99,7 +99,10 @@ def with_covariates(found: Mapping[str, Floats], median: Floats, known: Floats) 
     result = {}
     if known.shape[-1]:
         result["plain, lag of the generator out"] = adjusted(plain, known[..., :1])
-        result["plain, lag and steal out"] = adjusted(plain, known)
+        result["plain, lag and steal out"] = adjusted(plain, known[..., :2])
+    if known.shape[-1] > 2:
+        result["plain, idle arm out"] = adjusted(plain, known[..., 2:3])
+        result["plain, a thread's waking up out"] = adjusted(plain, known[..., 3:4])
     result["plain, own p50 out"] = adjusted(plain, median[..., None])
     others = np.stack([np.delete(plain, one, axis=1).mean(axis=1) for one in range(plain.shape[1])], axis=1)
     result["plain, other operations out"] = adjusted(plain, others[..., None])
@@ -161,8 +164,10 @@ RECORDED_CHANGES = {
 
 
 def recordings(arguments: argparse.Namespace) -> None:
-    for path in sorted(DATA.glob("slice-*.npz"), key=lambda path: float(path.stem[6:])):
+    for path in sorted(DATA.glob("*-*.npz"), key=lambda path: (path.stem[:5] == "asked", float(path.stem[6:]))):
         recording = Recording.load(path)
+        asked = ", idle store asked" if path.stem.startswith("asked") else ""
+        about = f"recorded{asked}, slices of {recording.slice_s:g} s, {recording.pairs} pairs"
         for q in (0.99, 0.95):
             shown = -1
             for least in (QUICK.group_requests, STANDARD.group_requests):
@@ -171,7 +176,7 @@ def recordings(arguments: argparse.Namespace) -> None:
                 if groups == shown:
                     continue
                 shown = groups
-                title = f"recorded, slices of {recording.slice_s:g} s, {recording.pairs} pairs, groups of {least}, p{100 * q:g}"
+                title = f"{about}, groups of {least}, p{100 * q:g}"
                 changed = {
                     name: _values(everything(of_recording(recording, least, change), q))
                     for name, change in RECORDED_CHANGES.items()

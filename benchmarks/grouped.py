@@ -89,10 +89,13 @@ def of_recording(recording: Recording, least: int, change: Change | None = None,
 
 
 def _covariates(recording: Recording, pair: int) -> Floats:
-    """Candidate - base of the log of the mean lag and of steal, float64 (couples, 2)."""
+    """Candidate - base of the log of the mean lag, of steal, and, where they were asked, of the idle store's answer and of
+    waking up, float64 (couples, 2 or 4)."""
     lag = np.log(np.maximum(recording.lag_us[pair, :, :, 0].astype(np.float64), 1.0))
     steal = recording.steal[pair].astype(np.float64)
-    return np.stack([lag[:, 1] - lag[:, 0], steal[:, 1] - steal[:, 0]], axis=1)
+    own = np.stack([lag[:, 1] - lag[:, 0], steal[:, 1] - steal[:, 0]], axis=1)
+    probe = recording.probe[pair].astype(np.float64)
+    return own if np.isnan(probe).all() else np.hstack([own, probe[:, 1] - probe[:, 0]])
 
 
 def simulated(

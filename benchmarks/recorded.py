@@ -30,7 +30,9 @@ class Recording:
     first, bool (pairs, couples). operation: position in NAMES, uint8 (requests,), by pair, couple and due time; response:
     int16 (2, requests), base and candidate of the same request, see `response_ns`. lag_us: mean and p99 of the generator's
     own lag, float32 (pairs, couples, 2 arms, 2). steal: share of a processor's time that the hypervisor took, float32
-    (pairs, couples, 2 arms). origin: seed and number of each pair, int32 (pairs, 2).
+    (pairs, couples, 2 arms). origin: seed and number of each pair, int32 (pairs, 2). probe: while each arm was loaded, mean
+    log of how long the idle one's health took and of how late a thread woke up, in ns, float32 (pairs, couples, 2 arms, 2), NaN
+    where nobody was asked.
     """
 
     slice_s: float
@@ -41,6 +43,7 @@ class Recording:
     lag_us: NDArray[np.float32]
     steal: NDArray[np.float32]
     origin: NDArray[np.int32]
+    probe: NDArray[np.float32]
 
     @property
     def pairs(self) -> int:
@@ -75,8 +78,12 @@ class Recording:
         with np.load(path) as found:
             response = (found["response_high"].astype(np.int16) << 8) | found["response_low"]
             others: dict[str, Any] = {
-                field.name: found[field.name] for field in fields(cls) if field.name not in ("response", "slice_s")
+                field.name: found[field.name]
+                for field in fields(cls)
+                if field.name not in ("response", "slice_s", "probe")
             }
+            nobody = np.full((*found["steal"].shape, 2), np.nan, dtype=np.float32)
+            others["probe"] = found.get("probe", nobody)
             return cls(slice_s=float(found["slice_s"]), response=response.astype(np.int16), **others)
 
     def by_pair(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8], Floats]]:

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Records the built-in store against itself, request by request, at several lengths of slice: data for studies of noise.
 
-    .venv/bin/python -m benchmarks.recordings record --slice 0.25 --pairs 5 --seed 1
+    .venv/bin/python -m benchmarks.recordings record --slice 0.25 --pairs 5 --seed 1     (--ask: the idle store, too)
     .venv/bin/python -m benchmarks.recordings pack
 
 `record` runs one gate of so many pairs (some 22 s each; the machine should do nothing else) with PERFGATE_RAW and leaves
-the raw requests below .perfgate/recordings; `pack` joins all that is there into tests/data/recordings/slice-*.npz, which
-`benchmarks/recorded.py` reads.
+the raw requests below .perfgate/recordings; `pack` joins all that is there into tests/data/recordings/slice-*.npz (those with
+--ask into asked-*.npz), which `benchmarks/recorded.py` reads.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import sys
@@ -25,6 +26,7 @@ from perfgate_agent.raw import VARIABLE, read_raw
 from perfgate_controller.fleet import Fleet
 from perfgate_controller.gate_loop import Gate, GateRequest
 
+from benchmarks.idle_probe import IdleProbe
 from benchmarks.recorded import OPERATIONS_RECORDED, Recording, quantised
 from perfgate.cli.common import open_order, run_with_fleet
 from perfgate.cli.main import build_parser
@@ -54,6 +56,7 @@ def main() -> int:
     recorder.add_argument("--pairs", type=int, default=5)
     recorder.add_argument("--seed", type=int, default=1)
     recorder.add_argument("--scenario", type=Path, default=Path("scenarios/ci/quick.toml"))
+    recorder.add_argument("--ask", action="store_true", help="ask both stores for their health all the time")
     verbs.add_parser("pack")
     arguments = parser.parse_args()
     return record(arguments) if arguments.verb == "record" else pack()
@@ -61,7 +64,7 @@ def main() -> int:
 
 def record(arguments: argparse.Namespace) -> int:
     """One gate of the build against itself; its verdict is of no interest, its requests are."""
-    directory = RAW / f"slice-{arguments.slice:g}" / f"seed-{arguments.seed}"
+    directory = RAW / f"{'asked' if arguments.ask else 'slice'}-{arguments.slice:g}" / f"seed-{arguments.seed}"
     directory.mkdir(parents=True)
     os.environ[VARIABLE] = str(directory.resolve())
     words = [
@@ -75,11 +78,19 @@ def record(arguments: argparse.Namespace) -> int:
     builds = {Arm.BASE: "default", Arm.CANDIDATE: "default"}
     request = GateRequest(order.scenario, order.seed, order.target, builds, policy, order.directory)
 
-    async def gate(fleet: Fleet, progress: Progress) -> Comparison:
-        return (await Gate(request, fleet, progress).run())[1]
+    ports: list[tuple[int, int]] = []
 
-    with StealMeter() as meter:
+    async def gate(fleet: Fleet, progress: Progress) -> Comparison:
+        one = Gate(request, fleet, progress)
+        comparison = (await one.run())[1]
+        ports.extend((pair.ports[Arm.BASE], pair.ports[Arm.CANDIDATE]) for pair in one.pairs)
+        return comparison
+
+    probe = IdleProbe()
+    with StealMeter() as meter, probe if arguments.ask else contextlib.nullcontext():
         comparison = run_with_fleet(order, gate)
+    if arguments.ask:
+        np.savez(directory / "probe.npz", samples=np.array(probe.samples), ports=np.array(ports))
     np.save(directory / "steal.npy", np.array(meter.samples))
     pairs = len(np.unique(read_raw(directory)["run_ns"]))
     print(f"slice {arguments.slice:g} s, seed {arguments.seed}: {pairs} pairs, {comparison.verdict.word}", flush=True)
@@ -89,21 +100,22 @@ def record(arguments: argparse.Namespace) -> int:
 def pack() -> int:
     """Everything recorded of a length of slice into one small file."""
     PACKED.mkdir(parents=True, exist_ok=True)
-    for slice_s in SLICES_S:
-        found = sorted(
-            (RAW / f"slice-{slice_s:g}").glob("seed-*"), key=lambda path: int(path.name.removeprefix("seed-"))
-        )
-        parts = [part for directory in found if (directory / "steal.npy").exists() for part in pairs_of(directory)]
-        if parts:
-            path = PACKED / f"slice-{slice_s:g}.npz"
-            Recording.join(slice_s, parts).save(path)
-            print(f"{path}: {len(parts)} pairs, {path.stat().st_size / 1e6:.2f} MB")
+    for kind in ("slice", "asked"):
+        for slice_s in SLICES_S:
+            found = sorted(
+                (RAW / f"{kind}-{slice_s:g}").glob("seed-*"), key=lambda path: int(path.name.removeprefix("seed-"))
+            )
+            parts = [part for directory in found if (directory / "steal.npy").exists() for part in pairs_of(directory)]
+            if parts:
+                path = PACKED / f"{kind}-{slice_s:g}.npz"
+                Recording.join(slice_s, parts).save(path)
+                print(f"{path}: {len(parts)} pairs, {path.stat().st_size / 1e6:.2f} MB")
     return 0
 
 
 def pairs_of(directory: Path) -> list[Recording]:
     """What one gate recorded, a Recording of one pair each."""
-    rows, steal = read_raw(directory), np.load(directory / "steal.npy")
+    rows, steal, asked = read_raw(directory), np.load(directory / "steal.npy"), directory / "probe.npz"
     rows = rows[(rows["measured"] == 1) & (rows["couple"] >= 0)]
     codes = np.full(256, 255, dtype=np.uint8)
     codes[list(OPERATIONS_RECORDED)] = np.arange(len(OPERATIONS_RECORDED))
@@ -127,6 +139,7 @@ def pairs_of(directory: Path) -> list[Recording]:
                 lag_us=np.stack([_lags_us(arm) for arm in (base, candidate)], axis=-2)[None],
                 steal=np.stack([_steal(arm, int(run_ns), steal) for arm in (base, candidate)], axis=-1)[None],
                 origin=np.array([[seed, number]], dtype=np.int32),
+                probe=_probes((base, candidate), int(run_ns), asked, number)[None],
             )
         )
     return found
@@ -162,6 +175,30 @@ def _steal(arm: NDArray[np.void], run_ns: int, samples: NDArray[np.float64]) -> 
     end = arm["at_ns"][np.r_[edges, len(arm)] - 1] + run_ns
     stolen = [np.interp(times, samples[:, 0], samples[:, 1]) for times in (start, end)]
     return np.asarray((stolen[1] - stolen[0]) / ((end - start) / 1e9), dtype=np.float32)
+
+
+def _probes(
+    arms: tuple[NDArray[np.void], NDArray[np.void]], run_ns: int, asked: Path, number: int
+) -> NDArray[np.float32]:
+    """While each arm was loaded: mean log of how long the other one took to say that it is healthy, and of how late a thread
+    woke up, float32 (couples, 2 arms, 2); NaN where nobody was asked."""
+    couples = int(arms[0]["couple"].max()) + 1
+    found = np.full((couples, 2, 2), np.nan, dtype=np.float32)
+    if not asked.exists():
+        return found
+    with np.load(asked) as kept:
+        samples, ports = kept["samples"], kept["ports"][number]
+    for place, arm in enumerate(arms):
+        edges = np.flatnonzero(np.diff(arm["couple"])) + 1
+        starts = arm["at_ns"][np.r_[0, edges]] + run_ns
+        ends = arm["at_ns"][np.r_[edges, len(arm)] - 1] + run_ns
+        for column, port in enumerate((ports[1 - place], 0)):
+            own = samples[samples[:, 1] == port]
+            logs = np.log(np.maximum(own[:, 2], 1_000))
+            for couple, (start, end) in enumerate(zip(starts, ends, strict=True)):
+                inside = (own[:, 0] >= start) & (own[:, 0] <= end)
+                found[couple, place, column] = logs[inside].mean() if inside.any() else np.nan
+    return found
 
 
 class StealMeter:

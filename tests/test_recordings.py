@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
 import pytest
+from embedded_store import running_store
 from hypothesis import given
 from hypothesis import strategies as st
+from launched import free_ports
 
 from benchmarks.estimators import DATA, pair_values, slowest, standard_error
 from benchmarks.grouped import estimates, of_recording, simulated
+from benchmarks.idle_probe import IdleProbe
 from benchmarks.recorded import LEAST_NS, NAMES, STEP, Recording, quantised, response_ns
 from perfgate.gate.policy_load import STANDARD
 
-FILES = sorted(DATA.glob("slice-*.npz"))
+FILES = sorted(DATA.glob("*-*.npz"))
 
 
 def small(seed: int = 1) -> Recording:
@@ -32,6 +36,7 @@ def small(seed: int = 1) -> Recording:
         lag_us=random.random((2, 4, 2, 2), dtype=np.float32) * 100,
         steal=np.zeros((2, 4, 2), dtype=np.float32),
         origin=np.array([[seed, 0], [seed, 1]], dtype=np.int32),
+        probe=random.random((2, 4, 2, 2), dtype=np.float32),
     )
 
 
@@ -50,8 +55,34 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     kept.save(tmp_path / "one.npz")
     loaded = Recording.load(tmp_path / "one.npz")
     assert loaded.slice_s == kept.slice_s
-    for name in ("counts", "first", "operation", "response", "lag_us", "steal", "origin"):
+    for name in ("counts", "first", "operation", "response", "lag_us", "steal", "origin", "probe"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(kept, name))
+
+
+def test_a_recording_in_which_nobody_was_asked_has_no_probes(tmp_path: Path) -> None:
+    small().save(tmp_path / "one.npz")
+    with np.load(tmp_path / "one.npz") as found:
+        without = {name: found[name] for name in found.files if name != "probe"}
+    np.savez_compressed(tmp_path / "old.npz", **without)
+    loaded = Recording.load(tmp_path / "old.npz")
+    assert loaded.probe.shape == (2, 4, 2, 2)
+    assert np.isnan(loaded.probe).all()
+    known = [group.known for pair in of_recording(loaded, 60) for own in pair for group in own]
+    assert {one.shape for one in known} == {(2,)}
+    asked = [group.known for pair in of_recording(small(), 60) for own in pair for group in own]
+    assert {one.shape for one in asked} == {(4,)}
+
+
+async def test_the_probe_finds_a_store_that_runs_and_asks_it_and_the_clock() -> None:
+    (port,) = free_ports(1)
+    async with running_store(32, "--port", str(port)):
+        with IdleProbe() as probe:
+            async with asyncio.timeout(20):
+                while not {0, port} <= {asked for _, asked, _ in probe.samples}:
+                    await asyncio.sleep(0.02)
+    assert all(took > 0 for _, _, took in probe.samples)
+    wakes = [due for due, asked, _ in probe.samples if asked == 0]
+    assert wakes == sorted(wakes)
 
 
 def test_joined_recordings_hold_the_pairs_of_each_in_order() -> None:
@@ -80,7 +111,7 @@ def test_couples_in_which_the_generator_was_late_are_left_out() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_recording_has_pairs_of_nine_seconds_in_both_orders(path: Path) -> None:
     recording = Recording.load(path)
-    assert recording.slice_s == float(path.stem.removeprefix("slice-"))
+    assert recording.slice_s == float(path.stem.partition("-")[2])
     assert recording.pairs >= 7
     assert recording.couples == round(9.0 / recording.slice_s)
     assert recording.counts.sum(axis=1) == pytest.approx(9_000, rel=0.1)
