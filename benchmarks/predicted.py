@@ -26,9 +26,11 @@ from perfgate.operation import Operation
 OPERATIONS = (Operation.STORE, Operation.RECALL, Operation.EMBEDDING_SEARCH)
 
 
-def effects(result: Path) -> tuple[str, str, list[list[dict[str, Any]]]]:
-    """(base, candidate, effects by operation and statistic) of one gate."""
+def effects(result: Path) -> tuple[str, str, list[list[dict[str, Any]]]] | None:
+    """(base, candidate, effects by operation and statistic) of one gate; None of one that ended without a verdict."""
     data = json.loads(result.read_text())
+    if data["comparison"]["verdict"]["word"] == Word.INVALID:
+        return None
     found = {(one["operation"], one["statistic"]): one for one in data["comparison"]["effects"]}
     builds = data["record"]["builds"]
     return builds["base"], builds["candidate"], [[found[name.value, one] for one in STATISTICS] for name in OPERATIONS]
@@ -43,7 +45,9 @@ def main() -> int:
     arguments = parser.parse_args()
     pairs, changes = [], collections.defaultdict(list)
     for result in sorted(arguments.gates.glob("*/result.json")):
-        base, candidate, found = effects(result)
+        if (told := effects(result)) is None:
+            continue
+        base, candidate, found = told
         if base == candidate:
             pairs.append(np.moveaxis([[one["per_pair"] for one in row] for row in found], 2, 0))
         changes[candidate if base != candidate else "(the same build)"].append(
