@@ -159,6 +159,15 @@ def test_an_inconclusive_report_says_what_would_help_and_no_other_does() -> None
     assert [word for word in Word if "What would help" in gate_text(word)] == [Word.INCONCLUSIVE]
 
 
+def test_pairs_that_did_not_count_are_not_taken_for_pairs_that_time_did_not_allow() -> None:
+    looks = comparison(Word.INCONCLUSIVE).policy.looks
+    short = gate_markdown(record(), comparison(Word.INCONCLUSIVE, pairs=looks[-1] - 2, look=len(looks) - 1))
+    spoilt = gate_markdown(record(), comparison(Word.INCONCLUSIVE, pairs=looks[-1] - 2, look=len(looks)))
+    assert "a longer --time-limit allows more" in short
+    assert f"2 of {looks[-1]} pairs did not count" in spoilt
+    assert "--time-limit allows" not in spoilt
+
+
 def test_a_broken_off_run_says_so_before_any_figure() -> None:
     text = run_text(record("run", complete=False, warnings=("broken off: interrupted",)))
     assert text.index("BROKEN OFF") < text.index("partial") < min(text.index(digit) for digit in "123456789")

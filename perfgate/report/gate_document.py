@@ -85,7 +85,12 @@ def _help(comparison: Comparison) -> Section:
         for effect in comparison.effects
         if effect.primary and effect.finding is Finding.OPEN and effect.statistic.startswith("p")
     ]
-    if comparison.pairs < policy.looks[-1]:
+    if comparison.pairs < policy.looks[-1] and comparison.look == len(policy.looks):
+        lines.append(
+            f"{policy.looks[-1] - comparison.pairs} of {policy.looks[-1]} pairs did not count, since the host or the generator "
+            "was disturbed: measure on a quieter one."
+        )
+    elif comparison.pairs < policy.looks[-1]:
         lines.append(
             f"It ended after {comparison.pairs} of at most {policy.looks[-1]} pairs: a longer --time-limit allows more."
         )
